@@ -1,0 +1,117 @@
+/**
+ * Whether an attempt's answer may be applied. The partition asks before it proposes, so that a refusal takes the
+ * ordinary retry path, and `apply` asks again, because the state may have moved in between.
+ */
+import type { CommandOf, Op } from './command.ts';
+import type { Draft } from './draft.ts';
+import { newestHandler } from './lifecycle.ts';
+import type { AttemptFailure, Awaiting, Invocation } from './model.ts';
+import { CANCEL } from './model.ts';
+import { hasCompletionId } from './ops/completion-ids.ts';
+import { completionIdsOf } from './ops/index.ts';
+
+type Reader = Pick<Draft, 'read'>;
+type Answer = Pick<CommandOf<'attempt'>, 'ops' | 'end'>;
+
+/** Notifications of one journal are numbered with 32 bits; nothing sensible comes near this. */
+const MAX_ENTRIES = 1_000_000;
+
+export function checkAttempt(reader: Reader, inv: Invocation, answer: Answer): AttemptFailure | undefined {
+  const claimed = new Set<number>();
+  const openRuns = new Set<number>();
+  let runsLoaded = false;
+  if (inv.entries + answer.ops.length > MAX_ENTRIES) {
+    return violation('HF_JOURNAL_TOO_LONG', `the journal would exceed ${MAX_ENTRIES} entries`);
+  }
+  for (const [position, op] of answer.ops.entries()) {
+    for (const id of completionIdsOf(op)) {
+      if (id === 0 || claimed.has(id) || hasCompletionId(inv.completionIds, id)) {
+        return violation('RT0012', `completion id ${id} is used twice or is zero`, inv, position, op);
+      }
+      claimed.add(id);
+    }
+    if (op.op === 'run') openRuns.add(op.completionId);
+    if (op.op === 'runCompletion') {
+      if (!runsLoaded)
+        for (const pending of inv.pending) if (pending.of === 'run') openRuns.add(pending.completionId);
+      runsLoaded = true;
+      if (!openRuns.delete(op.completionId)) {
+        return violation('RT0012', `a result was proposed for ${op.completionId}, which is no open run`, inv);
+      }
+    }
+    if (op.op === 'call' || op.op === 'send') {
+      const refused = checkCallee(reader, inv, position, op);
+      if (refused !== undefined) return refused;
+    }
+  }
+  if (
+    answer.end.kind === 'completed' &&
+    inv.output === undefined &&
+    !answer.ops.some(({ op }) => op === 'output')
+  ) {
+    return violation('RT0012', 'the answer ends the invocation without an output', inv);
+  }
+  if (answer.end.kind === 'suspended') return checkAwaiting(inv, answer, answer.end.awaiting);
+  return undefined;
+}
+
+function checkCallee(
+  reader: Reader,
+  inv: Invocation,
+  position: number,
+  op: Extract<Op, { op: 'call' | 'send' }>,
+): AttemptFailure | undefined {
+  const { service, handler, key } = op.target;
+  const found = newestHandler(reader, op.target);
+  if (found === undefined) {
+    const message = `${service}/${handler} is not registered; register the deployment that has it`;
+    return violation('RT0018', message, inv, position, op);
+  }
+  if (found.service.type === 'service' && key !== '') {
+    return violation('RT0017', `${service} is a plain service and takes no key`, inv, position, op);
+  }
+  if (op.idempotencyKey === '') return violation('RT0017', 'the idempotency key is empty', inv, position, op);
+  return undefined;
+}
+
+/**
+ * A suspension on nothing, or only on what can never come, would never be resumed: the run of this very handler
+ * whose result it did not propose, or ids that belong to no operation.
+ */
+function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Awaiting): AttemptFailure | undefined {
+  const { completions, signals } = awaiting;
+  if (completions.length === 0) {
+    return signals.length === 0 ? violation('RT0012', 'the suspension awaits nothing', inv) : undefined;
+  }
+  if (signals.some(signal => signal !== CANCEL)) return undefined;
+  const runs = new Set<number>();
+  const claimed = new Set<number>();
+  for (const pending of inv.pending) if (pending.of === 'run') runs.add(pending.completionId);
+  for (const op of answer.ops) {
+    if (op.op === 'run') runs.add(op.completionId);
+    else if (op.op === 'runCompletion') runs.delete(op.completionId);
+    for (const id of completionIdsOf(op)) claimed.add(id);
+  }
+  const possible = completions.some(
+    id => !runs.has(id) && (claimed.has(id) || hasCompletionId(inv.completionIds, id)),
+  );
+  if (possible) return undefined;
+  return violation(
+    'RT0012',
+    `the suspension awaits ${completions.join(', ')}, which nothing will complete`,
+    inv,
+  );
+}
+
+function violation(
+  code: string,
+  message: string,
+  inv?: Invocation,
+  position?: number,
+  op?: Op,
+): AttemptFailure {
+  if (inv === undefined || position === undefined || op === undefined || op.op === 'runCompletion') {
+    return { code, status: 500, message };
+  }
+  return { code, status: 500, message, relatedCommand: { type: op.type } };
+}

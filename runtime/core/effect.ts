@@ -1,0 +1,30 @@
+/**
+ * Effects: what the world should do after a record is durable and applied (P1). They are hints: every one that
+ * is lost in a crash is derived again by `outstanding` (C2), except `completed`, whose waiting HTTP clients are
+ * gone as well. The outcome is the answer to whoever proposed the record.
+ */
+import type { InvocationId, Result } from './model.ts';
+
+export type Effect =
+  | { readonly type: 'startAttempt'; readonly id: InvocationId; readonly attempt: number }
+  /** The attempt under way no longer counts; stop paying for it. */
+  | { readonly type: 'abortAttempt'; readonly id: InvocationId; readonly attempt: number }
+  | { readonly type: 'armTimer'; readonly timer: string; readonly at: number }
+  | { readonly type: 'completed'; readonly id: InvocationId; readonly result: Result };
+
+export type Outcome =
+  | 'applied'
+  /** `invoke`: the same idempotency key and target were accepted before. */
+  | 'alreadyAccepted'
+  /** `cancel`, `kill`: it ended at once. */
+  | 'ended'
+  | 'unknown'
+  | 'alreadyCompleted'
+  /** `resume`: it is not paused. */
+  | 'notPaused'
+  /** `invoke`: the service or handler was removed meanwhile. */
+  | 'unknownTarget'
+  /** `removeDeployment`: in-flight invocations are pinned to it or it is the newest of a service. */
+  | 'inUse'
+  /** The record came too late to matter: another attempt, a fired timer, an ended invocation. */
+  | 'stale';

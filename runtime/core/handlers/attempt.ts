@@ -1,0 +1,88 @@
+import { checkAttempt } from '../check.ts';
+import type { AttemptEnd, CommandOf } from '../command.ts';
+import type { Draft, Working } from '../draft.ts';
+import type { Outcome } from '../effect.ts';
+import { end, startAttempt } from '../lifecycle.ts';
+import { type Awaiting, type Invocation, NO_FAILURES } from '../model.ts';
+import { applyOp } from '../ops/index.ts';
+
+/** How long to wait when what the partition checked before proposing is no longer true when it is applied. */
+const RACE_RETRY_MS = 500;
+
+/**
+ * The whole answer of one attempt. C4: only the current attempt of a running invocation counts. C6: its entries
+ * are all applied or, when one of them is not acceptable, none.
+ */
+export function attempt(draft: Draft, command: CommandOf<'attempt'>): Outcome {
+  const inv = draft.invocation(command.id);
+  if (inv === undefined || inv.state.status !== 'running' || inv.attempt !== command.attempt) return 'stale';
+  const rejected = checkAttempt(draft, inv, command);
+  if (rejected !== undefined) {
+    const failures = { ...inv.failures, counted: inv.failures.counted + 1 };
+    const after = { kind: 'retry', delayMs: RACE_RETRY_MS, failures } as const;
+    fail(draft, inv, { kind: 'failed', failure: rejected, after });
+    return 'applied';
+  }
+  for (const op of command.ops) applyOp(draft, inv, op);
+  finish[command.end.kind](draft, inv, command.end as never, command.seenEntries);
+  return 'applied';
+}
+
+type EndOf<K extends AttemptEnd['kind']> = Extract<AttemptEnd, { kind: K }>;
+const finish: {
+  readonly [K in AttemptEnd['kind']]: (
+    draft: Draft,
+    inv: Working<Invocation>,
+    attemptEnd: EndOf<K>,
+    seenEntries: number,
+  ) => void;
+} = {
+  completed(draft, inv) {
+    if (inv.output === undefined) throw new Error('assertion failed: completed without an output');
+    end(draft, inv, inv.output);
+  },
+  suspended(draft, inv, { awaiting }, seenEntries) {
+    inv.failures = NO_FAILURES;
+    inv.retryCount = 0;
+    if (hasArrived(inv, awaiting, seenEntries)) startAttempt(draft, inv);
+    else {
+      inv.fresh = [];
+      inv.state = { status: 'suspended', awaiting };
+    }
+  },
+  failed: fail,
+};
+
+/**
+ * Whether something it waits for came while the attempt ran. What the attempt was started with does not count:
+ * the handler has seen that and still waits, for instance for a second cancellation after it caught a first.
+ */
+function hasArrived(inv: Invocation, awaiting: Awaiting, seenEntries: number): boolean {
+  return inv.fresh.some(({ index, id }) => {
+    if (index < seenEntries) return false;
+    return typeof id === 'number' ? awaiting.completions.includes(id) : awaiting.signals.includes(id.signal);
+  });
+}
+
+function fail(draft: Draft, inv: Working<Invocation>, { failure, after }: EndOf<'failed'>): void {
+  inv.lastFailure = { ...failure, at: draft.at, attempt: inv.attempt };
+  inv.retryCount += 1;
+  inv.fresh = [];
+  switch (after.kind) {
+    case 'retry': {
+      inv.failures = after.failures;
+      const retryAt = draft.at + after.delayMs;
+      const timer = draft.startTimer({ at: retryAt, invocation: inv.id, kind: 'retry' });
+      inv.state = { status: 'backingOff', retryAt, timer };
+      return;
+    }
+    case 'pause':
+      inv.state = { status: 'paused' };
+      return;
+    case 'kill':
+      end(draft, inv, { kind: 'failure', failure: { code: failure.status, message: failure.message } });
+      return;
+    default:
+      after satisfies never;
+  }
+}

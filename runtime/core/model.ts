@@ -1,0 +1,271 @@
+/**
+ * The nouns of the system: what a row of the state holds. Rows are immutable; `apply` writes new ones.
+ * Times are Unix milliseconds, durations milliseconds.
+ */
+
+declare const brand: unique symbol;
+/** `inv_1…`, 38 characters. Its 128 random (or keyed-hash) bits also protect the awakeables of the invocation. */
+export type InvocationId = string & { readonly [brand]: 'InvocationId' };
+/** `dp_1…` */
+export type DeploymentId = string & { readonly [brand]: 'DeploymentId' };
+
+export interface Target {
+  readonly service: string;
+  readonly handler: string;
+  /** Key of a virtual object or workflow; empty for a plain service. */
+  readonly key: string;
+}
+
+export type Header = readonly [name: string, value: string];
+
+export interface Failure {
+  /** HTTP-like code that the caller sees. */
+  readonly code: number;
+  readonly message: string;
+  readonly metadata?: readonly Header[];
+}
+
+/** What an invocation ends with, once and for ever (C3). */
+export type Result =
+  | { readonly kind: 'success'; readonly value: Uint8Array }
+  | { readonly kind: 'failure'; readonly failure: Failure };
+
+export type NotificationResult =
+  | Result
+  | { readonly kind: 'void' }
+  | { readonly kind: 'invocationId'; readonly id: InvocationId };
+
+/** Which operation a completion belongs to; names the notification on the wire. */
+export type CompletionOf = 'sleep' | 'callId' | 'call' | 'run' | 'attach' | 'getOutput';
+
+/** A signal by number (1 cancels, awakeables from 17) or by name. */
+export type SignalId = number | string;
+export const CANCEL: SignalId = 1;
+
+/** One position of a journal. Index 0 is always the input. A written entry never changes (C6). */
+export type Entry =
+  | { readonly kind: 'input'; readonly headers: readonly Header[]; readonly body: Uint8Array }
+  /** `frame` is replayed byte for byte as the SDK sent it. */
+  | { readonly kind: 'command'; readonly type: number; readonly frame: Uint8Array }
+  | {
+      readonly kind: 'completion';
+      readonly of: CompletionOf;
+      readonly completionId: number;
+      readonly result: NotificationResult;
+    }
+  | { readonly kind: 'signal'; readonly signal: SignalId; readonly result: NotificationResult };
+
+/** Entries that one record appended to one journal; replay concatenates the chunks in order. */
+export interface JournalChunk {
+  readonly first: number;
+  readonly entries: readonly Entry[];
+}
+
+/** What the handler waits for while it is suspended: any one of these resumes it (protocol V5 and V6). */
+export interface Awaiting {
+  readonly completions: readonly number[];
+  readonly signals: readonly SignalId[];
+}
+
+/** An operation whose completion the journal still misses. */
+export type Pending =
+  | { readonly of: 'sleep'; readonly completionId: number; readonly timer: string }
+  | { readonly of: 'call' | 'attach'; readonly completionId: number; readonly target: InvocationId }
+  | { readonly of: 'run'; readonly completionId: number };
+
+/** Another invocation that waits for this one's result. */
+export interface Listener {
+  readonly caller: InvocationId;
+  readonly completionId: number;
+  readonly of: 'call' | 'attach';
+}
+
+/** Why an attempt ended without a result. */
+export interface AttemptFailure {
+  /** `RT…` or `HF_…`: what kind of failure it was. */
+  readonly code: string;
+  /** HTTP-like code, as the SDK gave it, else 500. */
+  readonly status: number;
+  readonly message: string;
+  readonly stack?: string;
+  readonly relatedCommand?: { readonly index?: number; readonly name?: string; readonly type?: number };
+}
+
+export interface RecordedFailure extends AttemptFailure {
+  readonly at: number;
+  readonly attempt: number;
+}
+
+/** What the retry policy has to know of the attempts so far. */
+export interface Failures {
+  /** Failed attempts that counted. */
+  readonly counted: number;
+  /** Failures in a row whose delay was asked for by the handler or its host. */
+  readonly overrides: number;
+}
+export const NO_FAILURES: Failures = { counted: 0, overrides: 0 };
+
+export type InvocationStatus =
+  /** Waits for its start time. */
+  | { readonly status: 'scheduled'; readonly startAt: number; readonly timer: string }
+  /** Has an attempt, under way or waiting for a free slot. */
+  | { readonly status: 'running' }
+  | { readonly status: 'backingOff'; readonly retryAt: number; readonly timer: string }
+  | { readonly status: 'suspended'; readonly awaiting: Awaiting }
+  /** Waits for an operator, after its retries are used up. */
+  | { readonly status: 'paused' };
+
+export type Source =
+  | { readonly kind: 'ingress' }
+  | { readonly kind: 'invocation'; readonly id: InvocationId; readonly target: Target };
+
+/** An invocation that has not ended. */
+export interface Invocation {
+  readonly id: InvocationId;
+  readonly target: Target;
+  readonly source: Source;
+  readonly idempotencyKey: string | undefined;
+  /** u64; stable over all attempts. */
+  readonly randomSeed: bigint;
+  readonly createdAt: number;
+  /** When the journal last grew. */
+  readonly modifiedAt: number;
+  readonly state: InvocationStatus;
+  /** Number of the current attempt; 0 before the first. Answers of any other attempt are ignored (C4). */
+  readonly attempt: number;
+  /** Pinned by the first attempt. */
+  readonly pinned: { readonly deployment: DeploymentId; readonly protocolVersion: number } | undefined;
+  /** Journal length: commands and notifications. */
+  readonly entries: number;
+  readonly commands: number;
+  readonly pending: readonly Pending[];
+  /** Completion ids in use as flat inclusive ranges [lo, hi, lo, hi, …], ascending. */
+  readonly completionIds: readonly number[];
+  /** Notifications that the current attempt may not have seen, with their journal index. */
+  readonly fresh: readonly { readonly index: number; readonly id: number | { readonly signal: SignalId } }[];
+  readonly listeners: readonly Listener[];
+  /** The last Output command; becomes the result at End. */
+  readonly output: Result | undefined;
+  /** What the retry policy counts; a suspension resets it. */
+  readonly failures: Failures;
+  /** Failed attempts since a command was last stored; the SDK's run retries build on it. */
+  readonly retryCount: number;
+  readonly lastFailure: RecordedFailure | undefined;
+}
+
+/** An invocation that has ended, kept for its retention. */
+export interface CompletedInvocation {
+  readonly id: InvocationId;
+  readonly target: Target;
+  readonly source: Source;
+  readonly idempotencyKey: string | undefined;
+  readonly randomSeed: bigint;
+  readonly createdAt: number;
+  readonly completedAt: number;
+  readonly expiresAt: number;
+  readonly deployment: DeploymentId | undefined;
+  readonly protocolVersion: number | undefined;
+  readonly attempt: number;
+  /** 0 once the journal has been dropped. */
+  readonly entries: number;
+  readonly result: Result;
+  readonly lastFailure: RecordedFailure | undefined;
+}
+
+export type Timer = {
+  /** Never fires before. */
+  readonly at: number;
+  readonly invocation: InvocationId;
+} & (
+  | { readonly kind: 'sleep'; readonly completionId: number }
+  | { readonly kind: 'start' }
+  | { readonly kind: 'retry' }
+  /** Drop the journal of a completed invocation, or all that is kept of it. */
+  | { readonly kind: 'dropJournal' }
+  | { readonly kind: 'dropCompleted' }
+);
+
+export interface RetryPolicy {
+  readonly initialIntervalMs: number;
+  readonly maxIntervalMs: number;
+  readonly factor: number;
+  /** Attempts in total, the first included; absent: without end. */
+  readonly maxAttempts?: number;
+  readonly onMaxAttempts: 'pause' | 'kill';
+}
+
+export type ServiceType = 'service' | 'virtualObject' | 'workflow';
+export type HandlerType = 'exclusive' | 'shared' | 'workflow';
+
+/** Absent: the service's value holds. */
+export interface HandlerOptions {
+  readonly idempotencyRetentionMs?: number;
+  readonly journalRetentionMs?: number;
+  readonly workflowRetentionMs?: number;
+  readonly inactivityTimeoutMs?: number;
+  readonly abortTimeoutMs?: number;
+  readonly enableLazyState?: boolean;
+  readonly retryPolicy?: Partial<RetryPolicy>;
+}
+
+export interface HandlerInput {
+  readonly required: boolean;
+  /** Absent: only an empty body is accepted. May hold wildcards, as in an Accept header. */
+  readonly contentType?: string;
+  readonly jsonSchema?: unknown;
+}
+export interface HandlerOutput {
+  readonly contentType?: string;
+  readonly setContentTypeIfEmpty: boolean;
+  readonly jsonSchema?: unknown;
+}
+
+export interface HandlerMetadata extends HandlerOptions {
+  readonly name: string;
+  readonly type?: HandlerType;
+  readonly public: boolean;
+  readonly documentation?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly input: HandlerInput;
+  readonly output: HandlerOutput;
+}
+
+/** One revision of a service as a deployment offers it, with all defaults filled in. */
+export interface ServiceMetadata {
+  readonly name: string;
+  readonly type: ServiceType;
+  readonly revision: number;
+  readonly public: boolean;
+  readonly documentation?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly idempotencyRetentionMs: number;
+  readonly journalRetentionMs: number;
+  readonly workflowRetentionMs: number;
+  readonly inactivityTimeoutMs: number;
+  readonly abortTimeoutMs: number;
+  readonly enableLazyState: boolean;
+  readonly retryPolicy: RetryPolicy;
+  readonly handlers: readonly HandlerMetadata[];
+}
+
+/** Immutable code at an immutable address; invocations are pinned to one. */
+export interface Deployment {
+  readonly id: DeploymentId;
+  /** Qualified Lambda ARN. */
+  readonly arn: string;
+  readonly additionalHeaders: readonly Header[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly createdAt: number;
+  readonly minProtocolVersion: number;
+  readonly maxProtocolVersion: number;
+  /** The `x-restate-server` of its discovery answer. */
+  readonly sdkVersion?: string;
+  readonly services: readonly ServiceMetadata[];
+}
+
+/** Where new invocations of a service go. */
+export interface ServicePointer {
+  readonly name: string;
+  readonly deployment: DeploymentId;
+  readonly revision: number;
+}

@@ -1,0 +1,112 @@
+/** Byte layouts of the values that records and rows share. */
+import type {
+  AttemptFailure,
+  Failure,
+  Header,
+  InvocationId,
+  NotificationResult,
+  SignalId,
+  Target,
+} from '../core/model.ts';
+import { type ByteReader, type ByteWriter, damaged } from './bytes.ts';
+
+export function writeTarget(w: ByteWriter, target: Target): void {
+  w.string(target.service);
+  w.string(target.handler);
+  w.string(target.key);
+}
+export const readTarget = (r: ByteReader): Target => ({
+  service: r.string(),
+  handler: r.string(),
+  key: r.string(),
+});
+
+export function writeHeaders(w: ByteWriter, headers: readonly Header[]): void {
+  w.list(headers, ([name, value]) => {
+    w.string(name);
+    w.string(value);
+  });
+}
+export const readHeaders = (r: ByteReader): readonly Header[] =>
+  r.list(() => [r.string(), r.string()] as const);
+
+export function writeSignalId(w: ByteWriter, id: SignalId): void {
+  w.bool(typeof id === 'number');
+  if (typeof id === 'number') w.uint(id);
+  else w.string(id);
+}
+export const readSignalId = (r: ByteReader): SignalId => (r.bool() ? r.uint() : r.string());
+
+const RESULT_CODES = { success: 1, failure: 2, void: 3, invocationId: 4 } as const;
+
+export function writeResult(w: ByteWriter, result: NotificationResult): void {
+  w.byte(RESULT_CODES[result.kind]);
+  if (result.kind === 'success') w.bytes(result.value);
+  else if (result.kind === 'failure') writeFailure(w, result.failure);
+  else if (result.kind === 'invocationId') w.string(result.id);
+}
+
+export function readResult(r: ByteReader): NotificationResult {
+  const code = r.byte();
+  switch (code) {
+    case RESULT_CODES.success:
+      return { kind: 'success', value: r.bytes() };
+    case RESULT_CODES.failure:
+      return { kind: 'failure', failure: readFailure(r) };
+    case RESULT_CODES.void:
+      return { kind: 'void' };
+    case RESULT_CODES.invocationId:
+      return { kind: 'invocationId', id: r.string() as InvocationId };
+    default:
+      throw damaged(`${code} is no kind of result`);
+  }
+}
+
+function writeFailure(w: ByteWriter, failure: Failure): void {
+  w.uint(failure.code);
+  w.string(failure.message);
+  writeHeaders(w, failure.metadata ?? []);
+}
+
+function readFailure(r: ByteReader): Failure {
+  const code = r.uint();
+  const message = r.string();
+  const metadata = readHeaders(r);
+  return metadata.length === 0 ? { code, message } : { code, message, metadata };
+}
+
+export function writeFailureReport(w: ByteWriter, failure: AttemptFailure): void {
+  w.string(failure.code);
+  w.uint(failure.status);
+  w.string(failure.message);
+  w.optional(failure.stack, stack => w.string(stack));
+  w.optional(failure.relatedCommand, ({ index, name, type }) => {
+    w.optional(index, value => w.uint(value));
+    w.optional(name, value => w.string(value));
+    w.optional(type, value => w.uint(value));
+  });
+}
+
+export function readFailureReport(r: ByteReader): AttemptFailure {
+  const code = r.string();
+  const status = r.uint();
+  const message = r.string();
+  const stack = r.optional(() => r.string());
+  const relatedCommand = r.optional(() => {
+    const index = r.optional(() => r.uint());
+    const name = r.optional(() => r.string());
+    const type = r.optional(() => r.uint());
+    return {
+      ...(index === undefined ? {} : { index }),
+      ...(name === undefined ? {} : { name }),
+      ...(type === undefined ? {} : { type }),
+    };
+  });
+  return {
+    code,
+    status,
+    message,
+    ...(stack === undefined ? {} : { stack }),
+    ...(relatedCommand === undefined ? {} : { relatedCommand }),
+  };
+}

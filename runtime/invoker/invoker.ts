@@ -1,0 +1,182 @@
+/**
+ * Runs attempts: one fair queue with a concurrency limit per deployment, one Lambda call per attempt. An attempt
+ * is encoded when it gets its slot, so it carries everything that was journaled while it waited. A throttle puts
+ * it back in the queue and costs no retry: whether Lambda has room says nothing about the handler.
+ */
+import type { InvocationId } from '../core/model.ts';
+import type { IdSource } from '../format/answer.ts';
+import type { Clock, Logger, Random, TimerHandle, Timers } from '../platform/ports.ts';
+import { type AttemptOutcome, type AttemptRequest, readAttempt, tooLarge } from './attempt.ts';
+import { FairQueue, type FairQueueStats } from './fair-queue.ts';
+import type { LambdaCall, LambdaClient } from './lambda-client.ts';
+
+export interface Attempt {
+  readonly id: InvocationId;
+  readonly attempt: number;
+  /** Qualified ARN; attempts on one ARN share its concurrency limit. */
+  readonly arn: string;
+  /** Attempts of one flow start in order, flows take turns. */
+  readonly flow: string;
+  readonly protocolVersion: number;
+  /** Called when there is room for it. */
+  readonly encode: () => AttemptRequest;
+  /** Called once, unless the attempt is aborted. */
+  readonly done: (outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>, seenEntries: number) => void;
+}
+
+export interface InvokerOptions {
+  readonly client: Pick<LambdaClient, 'invoke'>;
+  readonly ids: IdSource;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Lambda calls at once, per deployment. */
+  readonly concurrencyLimit: number;
+  /** Longest wait for an answer. */
+  readonly invokeTimeoutMs: number;
+}
+
+interface Lane {
+  readonly arn: string;
+  readonly queue: FairQueue<Running>;
+  /** Set while a throttle's backoff keeps the queue closed. */
+  reopen: TimerHandle | undefined;
+}
+
+interface Running {
+  readonly attempt: Attempt;
+  readonly lane: Lane;
+  /** Undefined while it waits in the queue. */
+  call: LambdaCall | undefined;
+}
+
+const keyOf = (id: InvocationId, attempt: number): string => `${id}/${attempt}`;
+
+export class Invoker {
+  private readonly options: InvokerOptions;
+  private readonly lanes = new Map<string, Lane>();
+  private readonly running = new Map<string, Running>();
+  private stopped = false;
+
+  constructor(options: InvokerOptions) {
+    this.options = options;
+  }
+
+  start(attempt: Attempt): void {
+    if (this.stopped) return;
+    const lane = this.lane(attempt.arn);
+    const running: Running = { attempt, lane, call: undefined };
+    this.running.set(keyOf(attempt.id, attempt.attempt), running);
+    lane.queue.push(running, attempt.flow);
+    this.pump(lane);
+  }
+
+  abort(id: InvocationId, attempt: number): void {
+    const running = this.running.get(keyOf(id, attempt));
+    if (running === undefined) return;
+    this.running.delete(keyOf(id, attempt));
+    if (running.call === undefined) {
+      running.lane.queue.remove(running);
+      return;
+    }
+    running.call.abort();
+    running.lane.queue.done(false);
+    this.pump(running.lane);
+  }
+
+  /** Whether the attempt has its Lambda call, or still waits for a slot. */
+  isUnderWay(id: InvocationId, attempt: number): boolean {
+    return this.running.get(keyOf(id, attempt))?.call !== undefined;
+  }
+
+  get active(): number {
+    return this.running.size;
+  }
+
+  stats(arn: string): FairQueueStats | undefined {
+    return this.lanes.get(arn)?.queue.stats;
+  }
+
+  /** Starts nothing more and forgets what is under way; a fresh leader starts it again. */
+  stop(): void {
+    this.stopped = true;
+    for (const { call } of this.running.values()) call?.abort();
+    this.running.clear();
+    for (const lane of this.lanes.values()) {
+      if (lane.reopen !== undefined) this.options.timers.clear(lane.reopen);
+    }
+    this.lanes.clear();
+  }
+
+  private lane(arn: string): Lane {
+    let lane = this.lanes.get(arn);
+    if (lane === undefined) {
+      lane = { arn, queue: new FairQueue({ limitMax: this.options.concurrencyLimit }), reopen: undefined };
+      this.lanes.set(arn, lane);
+    }
+    return lane;
+  }
+
+  private pump(lane: Lane): void {
+    if (this.stopped) return;
+    for (;;) {
+      const running = lane.queue.take(this.options.clock.monotonicMs());
+      if (running === undefined) break;
+      this.send(running);
+    }
+    this.scheduleReopening(lane);
+  }
+
+  private send(running: Running): void {
+    const { attempt, lane } = running;
+    const request = attempt.encode();
+    const rejected = tooLarge(request);
+    if (rejected !== undefined) {
+      this.finish(running, { kind: 'failed', ...rejected }, request.seenEntries, false);
+      return;
+    }
+    const { client, invokeTimeoutMs, clock, ids } = this.options;
+    const { payload, seenEntries } = request;
+    running.call = client.invoke({ arn: lane.arn, payload, timeoutMs: invokeTimeoutMs }, result => {
+      const outcome = readAttempt(result, lane.arn, attempt.protocolVersion, ids, clock.now());
+      if (outcome.kind === 'throttled') this.requeue(running, outcome.retryAfterMs);
+      else this.finish(running, outcome, seenEntries, result.kind === 'response');
+    });
+  }
+
+  private finish(
+    running: Running,
+    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
+    seenEntries: number,
+    hadCapacity: boolean,
+  ): void {
+    const { attempt, lane } = running;
+    this.running.delete(keyOf(attempt.id, attempt.attempt));
+    lane.queue.done(hadCapacity);
+    attempt.done(outcome, seenEntries);
+    this.pump(lane);
+  }
+
+  private requeue(running: Running, retryAfterMs: number | undefined): void {
+    const { lane, attempt } = running;
+    const { clock, random, logger } = this.options;
+    running.call = undefined;
+    lane.queue.throttled(clock.monotonicMs(), random.float(), retryAfterMs);
+    lane.queue.push(running, attempt.flow);
+    const { limit, queued } = lane.queue.stats;
+    logger.debug('invocation throttled', { invocation: attempt.id, arn: lane.arn, limit, queued });
+    this.pump(lane);
+  }
+
+  /** During a backoff nothing that ends reopens the queue, so a timer does. */
+  private scheduleReopening(lane: Lane): void {
+    const { queued, notBeforeMs } = lane.queue.stats;
+    const waitMs = notBeforeMs - this.options.clock.monotonicMs();
+    if (queued === 0 || waitMs <= 0 || lane.reopen !== undefined) return;
+    lane.reopen = this.options.timers.set(waitMs, () => {
+      lane.reopen = undefined;
+      this.pump(lane);
+    });
+  }
+}

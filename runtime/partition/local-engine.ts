@@ -1,0 +1,191 @@
+/** The partition as ingress and admin see it. */
+import { encodeId } from '@holdfast/protocol';
+import type { Outcome } from '../core/effect.ts';
+import type {
+  CompletedInvocation,
+  Deployment,
+  DeploymentId,
+  Entry,
+  Invocation,
+  InvocationId,
+  NotificationResult,
+  ServiceMetadata,
+  SignalId,
+  Target,
+} from '../core/model.ts';
+import { discoverLambda } from '../invoker/discovery.ts';
+import { parseLambdaArn } from '../invoker/lambda-arn.ts';
+import type { LambdaClient } from '../invoker/lambda-client.ts';
+import type { Clock, Random } from '../platform/ports.ts';
+import type {
+  Invocations,
+  InvokeOutcome,
+  InvokeRequest,
+  Operations,
+  OutputState,
+  Registered,
+  RegisterRequest,
+  Reply,
+  ResolvedHandler,
+} from './engine.ts';
+import type { Partition } from './partition.ts';
+import { findByAddress, planDeployment, type ServiceDefaults } from './registration.ts';
+
+export interface EngineOptions {
+  readonly partition: Partition;
+  readonly client: LambdaClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly defaults: ServiceDefaults;
+}
+
+const PROTOCOL = { min: 5, max: 6 } as const;
+
+export class LocalEngine implements Invocations, Operations {
+  private readonly options: EngineOptions;
+  private readonly partition: Partition;
+  private registering: Promise<void> = Promise.resolve();
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    this.partition = options.partition;
+  }
+
+  resolve(serviceName: string, handlerName: string): ResolvedHandler | undefined {
+    const { state } = this.partition;
+    const pointer = state.get('service', serviceName);
+    const deployment = pointer && state.get('deployment', pointer.deployment);
+    const service = deployment?.services.find(({ name }) => name === serviceName);
+    const handler = service?.handlers.find(({ name }) => name === handlerName);
+    if (deployment === undefined || service === undefined || handler === undefined) return undefined;
+    return { service, handler, deployment };
+  }
+
+  invoke(request: InvokeRequest, done: (outcome: InvokeOutcome) => void): void {
+    const { target, headers, body, idempotencyKey, delayMs } = request;
+    const minted = this.partition.ids.callee(target, idempotencyKey);
+    const { id } = minted;
+    // What is visible here is durable, so a known id needs no record.
+    if (idempotencyKey !== undefined && this.invocation(id) !== undefined) {
+      done({ kind: 'alreadyAccepted', id });
+      return;
+    }
+    const startAt = delayMs === undefined ? 0 : this.options.clock.now() + delayMs;
+    this.partition.propose(
+      { type: 'invoke', minted, target, headers, body, idempotencyKey, startAt },
+      outcome => {
+        if (outcome === 'unknownTarget') done({ kind: 'unknownTarget' });
+        else {
+          const kind = outcome === 'alreadyAccepted' ? 'alreadyAccepted' : 'accepted';
+          done({ kind, id, ...(delayMs === undefined ? {} : { startAt }) });
+        }
+      },
+    );
+  }
+
+  idempotentId(target: Target, idempotencyKey: string): InvocationId {
+    return this.partition.ids.idempotent(target, idempotencyKey);
+  }
+
+  awaitResult(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {
+    return this.partition.waiters.wait(id, done);
+  }
+
+  output(id: InvocationId): OutputState {
+    const row = this.invocation(id);
+    if (row === undefined) return { kind: 'unknown' };
+    if (!('result' in row)) return { kind: 'pending' };
+    return { kind: 'done', reply: { id, result: row.result, target: row.target, expiresAt: row.expiresAt } };
+  }
+
+  signal(
+    id: InvocationId,
+    signal: SignalId,
+    result: NotificationResult,
+    done: (outcome: Outcome) => void,
+  ): void {
+    this.partition.propose({ type: 'signal', id, signal, result }, done);
+  }
+
+  services(): readonly ServiceMetadata[] {
+    const services: ServiceMetadata[] = [];
+    for (const [, pointer] of this.partition.state.scan('service', '')) {
+      const deployment = this.deployment(pointer.deployment);
+      const service = deployment?.services.find(({ name }) => name === pointer.name);
+      if (service !== undefined) services.push(service);
+    }
+    return services;
+  }
+
+  deploymentOf(service: string): DeploymentId | undefined {
+    return this.partition.state.get('service', service)?.deployment;
+  }
+
+  deployments(): readonly Deployment[] {
+    return [...this.partition.state.scan('deployment', '')].map(([, deployment]) => deployment);
+  }
+
+  deployment(id: DeploymentId): Deployment | undefined {
+    return this.partition.state.get('deployment', id);
+  }
+
+  invocation(id: InvocationId): Invocation | CompletedInvocation | undefined {
+    const { state } = this.partition;
+    return state.get('invocation', id) ?? state.get('completed', id);
+  }
+
+  journal(id: InvocationId): readonly Entry[] {
+    return [...this.partition.entries(id)];
+  }
+
+  cancel(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'cancel', id }, done);
+  }
+
+  kill(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'kill', id }, done);
+  }
+
+  resume(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'resume', id }, done);
+  }
+
+  /** One at a time, so that two registrations never plan the same revision. */
+  register(request: RegisterRequest): Promise<Registered> {
+    const registered = this.registering.then(() => this.registerNow(request));
+    this.registering = registered.then(
+      () => undefined,
+      // Whoever asked for it handles its failure; the next one goes on.
+      () => undefined,
+    );
+    return registered;
+  }
+
+  private async registerNow(request: RegisterRequest): Promise<Registered> {
+    parseLambdaArn(request.arn);
+    const { client, clock, random, defaults } = this.options;
+    const { state } = this.partition;
+    const before = findByAddress(state, request);
+    if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
+    const headers = request.additionalHeaders;
+    const manifest = await discoverLambda(client, {
+      arn: request.arn,
+      protocol: PROTOCOL,
+      ...(headers === undefined ? {} : { headers }),
+    });
+    const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
+    const createdAt = before?.createdAt ?? clock.now();
+    const deployment = planDeployment(state, { request, manifest, id, createdAt, defaults });
+    if (request.dryRun) return { deployment, kind: 'dryRun' };
+    await new Promise<void>(resolve => {
+      this.partition.propose({ type: 'registerDeployment', deployment }, () => resolve());
+    });
+    return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
+  }
+
+  removeDeployment(id: DeploymentId, force: boolean): Promise<Outcome> {
+    if (this.deployment(id) === undefined) return Promise.resolve('unknown');
+    if (!force && this.partition.isInUse(id)) return Promise.resolve('inUse');
+    return new Promise(resolve => this.partition.propose({ type: 'removeDeployment', id }, resolve));
+  }
+}

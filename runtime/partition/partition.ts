@@ -1,0 +1,346 @@
+/**
+ * A partition: its log, the state that follows it, and the effects that follow the state. On start it recovers:
+ * the store's rows, the log from their position on, then `outstanding`. P1 is kept by the proposer; S1 by the
+ * flush, which stores a generation of rows with the position it reflects.
+ */
+import { checkAttempt } from '../core/check.ts';
+import type { AfterFailure, AttemptEnd, Command, CommandOf, Op } from '../core/command.ts';
+import type { Effect } from '../core/effect.ts';
+import { handlerIn } from '../core/lifecycle.ts';
+import type {
+  AttemptFailure,
+  DeploymentId,
+  Entry,
+  Invocation,
+  InvocationId,
+  RetryPolicy,
+} from '../core/model.ts';
+import { outstanding } from '../core/outstanding.ts';
+import { journalPrefix, META_KEY } from '../core/table.ts';
+import type { AnswerEnd } from '../format/answer.ts';
+import { decodeRecord } from '../format/record.ts';
+import { type AttemptOutcome, encodeAttempt, type FailedAttempt } from '../invoker/attempt.ts';
+import { Invoker, type InvokerOptions } from '../invoker/invoker.ts';
+import { nextStep } from '../invoker/retry.ts';
+import type { Log } from '../log/log.ts';
+import { CodedError } from '../platform/error.ts';
+import type { Clock, Logger, Random, Timers } from '../platform/ports.ts';
+import type { Store } from '../store/store.ts';
+import { TimerQueue } from '../timers/timer-queue.ts';
+import { Ids } from './ids.ts';
+import { type Done, Proposer } from './proposer.ts';
+import type { ServiceDefaults } from './registration.ts';
+import { State } from './state.ts';
+import { Waiters } from './waiters.ts';
+
+export interface PartitionOptions {
+  readonly log: Log;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly client: InvokerOptions['client'];
+  readonly concurrencyLimit: number;
+  readonly invokeTimeoutMs: number;
+  readonly defaults: ServiceDefaults;
+  /** Rows are stored this long after they changed, at the latest. */
+  readonly flushIntervalMs: number;
+  /** Called once when the partition cannot go on: the store failed. The process exits and recovers from the log. */
+  readonly onFailure: (error: Error) => void;
+  /** Timers held in memory. */
+  readonly timerWindow?: number;
+}
+
+/** Rows that make a flush due before its interval is over. */
+const FLUSH_ROWS = 20_000;
+/** While recovering, rows are stored in steps of this many records, so that a long log needs no more memory. */
+const RECOVER_FLUSH_RECORDS = 20_000;
+const ID_SECRET_BYTES = 32;
+
+export class Partition {
+  readonly state: State;
+  readonly waiters: Waiters;
+  readonly invoker: Invoker;
+  readonly ids: Ids;
+  private readonly options: PartitionOptions;
+  private readonly proposer: Proposer;
+  private readonly timerQueue: TimerQueue;
+  private flushing: Promise<void> | undefined;
+  private flushTimer: ReturnType<Timers['set']> | undefined;
+  private stopped = false;
+
+  private constructor(options: PartitionOptions, state: State, proposer: Proposer, ids: Ids) {
+    this.options = options;
+    this.state = state;
+    this.proposer = proposer;
+    this.ids = ids;
+    this.waiters = new Waiters(state);
+    this.invoker = new Invoker({ ...options, ids });
+    this.timerQueue = new TimerQueue({
+      clock: options.clock,
+      timers: options.timers,
+      load: (after, limit) => this.loadTimers(after, limit),
+      fire: timer => this.fireTimer(timer),
+      ...(options.timerWindow === undefined ? {} : { window: options.timerWindow }),
+    });
+  }
+
+  /** Recovers what the log and the store hold and takes up all that is owed. */
+  static async open(options: PartitionOptions): Promise<Partition> {
+    const { log, store, clock, timers } = options;
+    const state = new State(store, timers);
+    let partition: Partition | undefined;
+    const proposer = new Proposer(
+      {
+        log,
+        state,
+        clock,
+        timers,
+        dispatch: effect => partition?.dispatch(effect),
+        onApplied: () => partition?.scheduleFlush(),
+      },
+      state.stored.position,
+      state.stored.at,
+    );
+    await recover(log, state, proposer);
+    const secret = state.get('meta', META_KEY)?.idSecret ?? (await initialize(options, proposer));
+    partition = new Partition(options, state, proposer, new Ids(options.random, secret));
+    partition.start();
+    return partition;
+  }
+
+  propose(command: Command, done?: Done): void {
+    this.proposer.propose(command, done);
+  }
+
+  /** Commands that are accepted and not yet applied. */
+  get backlog(): number {
+    return this.proposer.backlog;
+  }
+
+  /** Stores the state and closes log and store. What runs in Lambda is taken up by the next start. */
+  async close(): Promise<void> {
+    this.halt();
+    await this.options.log.close();
+    if (this.flushing !== undefined) await this.flushing;
+    await this.state.flush(this.proposer.applied);
+    await this.state.close();
+  }
+
+  /** Stops at once and stores nothing. */
+  halt(): void {
+    this.stopped = true;
+    this.timerQueue.stop();
+    this.invoker.stop();
+    this.proposer.stop();
+    if (this.flushTimer !== undefined) this.options.timers.clear(this.flushTimer);
+  }
+
+  private start(): void {
+    const { logger } = this.options;
+    let attempts = 0;
+    this.timerQueue.start();
+    for (const effect of outstanding(this.state)) {
+      // Timers come from the table by themselves, a window at a time, and are last here.
+      if (effect.type === 'armTimer') break;
+      attempts += 1;
+      this.dispatch(effect);
+    }
+    logger.info('partition started', {
+      position: this.proposer.position,
+      epoch: this.options.log.epoch,
+      attempts,
+    });
+    this.scheduleFlush();
+  }
+
+  private dispatch(effect: Effect): void {
+    switch (effect.type) {
+      case 'startAttempt':
+        this.startAttempt(effect.id, effect.attempt);
+        return;
+      case 'abortAttempt':
+        this.invoker.abort(effect.id, effect.attempt);
+        return;
+      case 'armTimer':
+        this.timerQueue.arm(effect.timer, effect.at);
+        return;
+      case 'completed':
+        this.waiters.completed(effect.id, effect.result);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  private startAttempt(id: InvocationId, attempt: number): void {
+    const inv = this.state.get('invocation', id);
+    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
+    const deployment = inv.pinned && this.state.get('deployment', inv.pinned.deployment);
+    if (inv.pinned === undefined || deployment === undefined) {
+      const message = `${inv.target.service} has no deployment (any more); register one that has it`;
+      this.attemptEnded(
+        id,
+        attempt,
+        { kind: 'failed', failure: { code: 'RT0011', status: 500, message } },
+        inv.entries,
+      );
+      return;
+    }
+    this.invoker.start({
+      id,
+      attempt,
+      arn: deployment.arn,
+      flow: inv.target.service,
+      protocolVersion: inv.pinned.protocolVersion,
+      encode: () => encodeAttempt(this.current(id), this.entries(id), deployment, this.options.clock.now()),
+      done: (outcome, seenEntries) => this.attemptEnded(id, attempt, outcome, seenEntries),
+    });
+  }
+
+  private current(id: InvocationId): Invocation {
+    const inv = this.state.get('invocation', id);
+    if (inv === undefined) throw new Error(`assertion failed: ${id} has an attempt and no row`);
+    return inv;
+  }
+
+  *entries(id: InvocationId): Iterable<Entry> {
+    for (const [, chunk] of this.state.scan('journal', journalPrefix(id))) yield* chunk.entries;
+  }
+
+  private attemptEnded(
+    id: InvocationId,
+    attempt: number,
+    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
+    seenEntries: number,
+  ): void {
+    const inv = this.state.get('invocation', id);
+    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
+    const command = (ops: readonly Op[], end: AttemptEnd): CommandOf<'attempt'> => ({
+      type: 'attempt',
+      id,
+      attempt,
+      seenEntries,
+      ops,
+      end,
+    });
+    if (outcome.kind === 'failed') {
+      this.propose(command([], this.failed(inv, outcome)));
+      return;
+    }
+    const { ops } = outcome.answer;
+    const proposed = command(ops, this.decide(inv, outcome.answer.end));
+    const rejected = checkAttempt({ read: (table, key) => this.state.get(table, key) }, inv, proposed);
+    this.propose(rejected === undefined ? proposed : command([], this.failed(inv, { failure: rejected })));
+  }
+
+  private decide(inv: Invocation, end: AnswerEnd): AttemptEnd {
+    if (end.kind === 'completed' || end.kind === 'suspended') return end;
+    if (end.kind === 'failed') return this.failed(inv, end);
+    const failure = {
+      code: 'RT0007',
+      status: 500,
+      message: 'The handler stopped in the middle of its answer.',
+    };
+    return this.failed(inv, { failure });
+  }
+
+  private failed(inv: Invocation, error: FailedAttempt): AttemptEnd {
+    const after: AfterFailure = nextStep(
+      this.retryPolicy(inv),
+      inv.failures,
+      error,
+      this.options.random.float(),
+    );
+    this.logFailure(inv, error.failure, after);
+    return { kind: 'failed', failure: error.failure, after };
+  }
+
+  private logFailure(inv: Invocation, failure: AttemptFailure, after: AfterFailure): void {
+    const { service, handler } = inv.target;
+    this.options.logger.warn('attempt failed', {
+      invocation: inv.id,
+      target: `${service}/${handler}`,
+      attempt: inv.attempt,
+      code: failure.code,
+      message: failure.message,
+      next: after.kind,
+      ...(after.kind === 'retry' ? { delayMs: after.delayMs } : {}),
+    });
+  }
+
+  private retryPolicy(inv: Invocation): RetryPolicy {
+    const { retryPolicy } = this.options.defaults;
+    const reader = { read: this.state.get.bind(this.state) };
+    const found = inv.pinned && handlerIn(reader, inv.pinned.deployment, inv.target);
+    return found === undefined ? retryPolicy : { ...found.service.retryPolicy, ...found.handler.retryPolicy };
+  }
+
+  private loadTimers(after: string, limit: number) {
+    const due: { key: string; at: number }[] = [];
+    for (const [key, { at }] of this.state.scanAfter('timer', '', after)) {
+      due.push({ key, at });
+      if (due.length === limit) break;
+    }
+    return due;
+  }
+
+  /** A timer that was taken back stays in the queue until it is due; its row is gone. */
+  private fireTimer(timer: string): void {
+    if (this.state.get('timer', timer) !== undefined) this.propose({ type: 'timerFired', timer });
+  }
+
+  private scheduleFlush(): void {
+    if (this.stopped || this.flushing !== undefined || this.state.dirty === 0) return;
+    if (this.state.dirty >= FLUSH_ROWS) {
+      this.flush();
+      return;
+    }
+    this.flushTimer ??= this.options.timers.set(this.options.flushIntervalMs, () => this.flush());
+  }
+
+  private flush(): void {
+    if (this.flushTimer !== undefined) this.options.timers.clear(this.flushTimer);
+    this.flushTimer = undefined;
+    this.flushing = this.state.flush(this.proposer.applied).then(
+      () => {
+        this.flushing = undefined;
+        this.scheduleFlush();
+      },
+      (error: unknown) => {
+        // S1: rows of this generation exist in memory only, and the store takes no more. The log has them.
+        this.halt();
+        this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+
+  /** In-flight invocations pinned to a deployment, counted by reading all of them. */
+  isInUse(id: DeploymentId): boolean {
+    for (const [, pointer] of this.state.scan('service', '')) if (pointer.deployment === id) return true;
+    for (const [, inv] of this.state.scan('invocation', '')) if (inv.pinned?.deployment === id) return true;
+    return false;
+  }
+}
+
+async function recover(log: Log, state: State, proposer: Proposer): Promise<void> {
+  if (state.stored.position > log.durable) {
+    throw new CodedError(
+      'HF_STORE_AHEAD',
+      `The store reflects record ${state.stored.position}, but the log ends at ${log.durable}: the log was lost or ` +
+        'replaced. Restore the log directory that belongs to this store.',
+    );
+  }
+  let folded = 0;
+  for (const { position, bytes } of log.read(state.stored.position + 1)) {
+    proposer.fold(decodeRecord(bytes), position);
+    if (++folded % RECOVER_FLUSH_RECORDS === 0) await state.flush(proposer.applied);
+  }
+}
+
+/** The first record of a new partition; the secret is durable before any id is derived from it. */
+function initialize({ random }: PartitionOptions, proposer: Proposer): Promise<Uint8Array> {
+  const idSecret = random.bytes(ID_SECRET_BYTES).slice();
+  return new Promise(resolve => proposer.propose({ type: 'initialize', idSecret }, () => resolve(idSecret)));
+}

@@ -1,0 +1,133 @@
+/**
+ * From a command to an applied record: stamp, encode, append, wait until it is durable, apply, answer. What is
+ * proposed in one turn of the event loop is appended together. P1: nothing is applied, answered or dispatched
+ * before it is durable, and effects are dispatched in log order.
+ */
+import { type Applied, apply } from '../core/apply.ts';
+import type { Command, CommandRecord } from '../core/command.ts';
+import type { Effect, Outcome } from '../core/effect.ts';
+import { encodeRecord } from '../format/record.ts';
+import type { Log, Position } from '../log/log.ts';
+import type { Clock, Timers } from '../platform/ports.ts';
+import type { State } from './state.ts';
+
+export type Done = (outcome: Outcome, at: number) => void;
+
+interface Proposal {
+  readonly command: Command;
+  readonly done: Done | undefined;
+}
+interface Appended {
+  readonly record: CommandRecord;
+  readonly done: Done | undefined;
+  readonly position: Position;
+}
+
+export interface ProposerOptions {
+  readonly log: Log;
+  readonly state: State;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly dispatch: (effect: Effect) => void;
+  /** After records have been applied in this turn. */
+  readonly onApplied: () => void;
+}
+
+/** Records applied per turn of the event loop, about a millisecond's worth. */
+const APPLY_SLICE = 128;
+
+export class Proposer {
+  private readonly options: ProposerOptions;
+  private waiting: Proposal[] = [];
+  private durable: Appended[] = [];
+  private next = 0;
+  private applying = false;
+  private stopped = false;
+  /** The position and time that the state reflects. */
+  position: Position;
+  private appliedAt: number;
+  private proposedAt: number;
+
+  constructor(options: ProposerOptions, position: Position, at: number) {
+    this.options = options;
+    this.position = position;
+    this.appliedAt = at;
+    this.proposedAt = at;
+  }
+
+  get applied(): { readonly position: Position; readonly at: number } {
+    return { position: this.position, at: this.appliedAt };
+  }
+
+  /** Commands that are not applied yet. */
+  get backlog(): number {
+    return this.waiting.length + this.durable.length - this.next;
+  }
+
+  /** `done` runs in the turn that applies the record, before the record's effects. */
+  propose(command: Command, done?: Done): void {
+    if (this.stopped) return;
+    if (this.waiting.push({ command, done }) === 1) this.options.timers.soon(() => this.append());
+  }
+
+  /** Nothing more is appended, applied or answered. */
+  stop(): void {
+    this.stopped = true;
+    this.waiting = [];
+    this.durable = [];
+    this.next = 0;
+  }
+
+  private append(): void {
+    if (this.stopped) return;
+    const proposals = this.waiting;
+    this.waiting = [];
+    // The log's order is the order of time, whatever the wall clock does.
+    const at = Math.max(this.options.clock.now(), this.proposedAt);
+    this.proposedAt = at;
+    const records = proposals.map(({ command }) => ({ at, command }));
+    this.options.log.append(records.map(encodeRecord), first => {
+      if (this.stopped) return;
+      for (const [offset, record] of records.entries()) {
+        this.durable.push({ record, done: proposals[offset]?.done, position: first + offset });
+      }
+      if (!this.applying) this.applySlice();
+    });
+  }
+
+  private applySlice(): void {
+    if (this.stopped) return;
+    this.applying = true;
+    const until = Math.min(this.next + APPLY_SLICE, this.durable.length);
+    while (this.next < until) {
+      this.apply(this.durable[this.next++] as Appended);
+      if (this.stopped) return;
+    }
+    this.applying = this.next < this.durable.length;
+    if (this.applying) this.options.timers.soon(() => this.applySlice());
+    else {
+      this.durable = [];
+      this.next = 0;
+    }
+    this.options.onApplied();
+  }
+
+  private apply({ record, done, position }: Appended): void {
+    const { effects, outcome } = this.fold(record, position);
+    done?.(outcome, record.at);
+    for (const effect of effects) this.options.dispatch(effect);
+  }
+
+  /** Applies one durable record to the state; recovery uses it without answering or dispatching. */
+  fold(record: CommandRecord, position: Position): Applied {
+    if (position !== this.position + 1) {
+      throw new Error(`assertion failed: record ${position} follows ${this.position}`);
+    }
+    const applied = apply(this.options.state, record);
+    this.options.state.commit(applied.writes);
+    this.position = position;
+    this.appliedAt = record.at;
+    this.proposedAt = Math.max(this.proposedAt, record.at);
+    return applied;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What a discovered manifest becomes: a deployment with the revisions of its services, or a reason why not. Pure.
+ * Deployments are immutable: the same address is discovered again only when `force` asks to overwrite it.
+ */
+import type {
+  Deployment,
+  DeploymentId,
+  HandlerMetadata,
+  HandlerOptions,
+  RetryPolicy,
+  ServiceMetadata,
+} from '../core/model.ts';
+import { revisionIn } from '../core/registry.ts';
+import type { View } from '../core/table.ts';
+import type { HandlerManifest, Manifest, ManifestOptions, ServiceManifest } from '../invoker/manifest.ts';
+import { CodedError } from '../platform/error.ts';
+import type { RegisterRequest } from './engine.ts';
+
+/** Used where neither handler nor service say anything. */
+export interface ServiceDefaults {
+  readonly retryPolicy: RetryPolicy;
+  readonly idempotencyRetentionMs: number;
+  readonly journalRetentionMs: number;
+  readonly workflowRetentionMs: number;
+  readonly inactivityTimeoutMs: number;
+  readonly abortTimeoutMs: number;
+}
+
+export interface Registration {
+  readonly request: RegisterRequest;
+  readonly manifest: Manifest;
+  readonly id: DeploymentId;
+  readonly createdAt: number;
+  readonly defaults: ServiceDefaults;
+}
+
+export function findByAddress(view: View, request: RegisterRequest): Deployment | undefined {
+  const wanted = JSON.stringify(sortedHeaders(request));
+  for (const [, deployment] of view.scan('deployment', '')) {
+    if (deployment.arn === request.arn && JSON.stringify(deployment.additionalHeaders) === wanted)
+      return deployment;
+  }
+  return undefined;
+}
+
+/** Throws META0006 for a revision that would break callers, HF_SERVICE_TYPE for a kind that is not served. */
+export function planDeployment(view: View, registration: Registration): Deployment {
+  const { request, manifest, id, createdAt, defaults } = registration;
+  const services = manifest.services.map(service => {
+    if (service.type !== 'service') {
+      throw new CodedError(
+        'HF_SERVICE_TYPE',
+        `${service.name} is a ${service.type === 'workflow' ? 'workflow' : 'virtual object'}, which this version ` +
+          'of Holdfast does not serve. Register a deployment of plain services.',
+      );
+    }
+    const newest = newestRevision(view, service.name);
+    if (newest !== undefined && !request.breaking && !request.force) checkCompatible(newest.service, service);
+    const replaced = revisionOf(view, id, service.name);
+    return toService(service, replaced ?? (newest?.revision ?? 0) + 1, defaults);
+  });
+  return {
+    id,
+    arn: request.arn,
+    additionalHeaders: sortedHeaders(request),
+    metadata: request.metadata ?? {},
+    createdAt,
+    minProtocolVersion: manifest.minProtocolVersion,
+    maxProtocolVersion: manifest.maxProtocolVersion,
+    ...(manifest.sdkVersion === undefined ? {} : { sdkVersion: manifest.sdkVersion }),
+    services,
+  };
+}
+
+function newestRevision(view: View, name: string) {
+  let newest: { readonly revision: number; readonly service: ServiceMetadata } | undefined;
+  for (const [, { services }] of view.scan('deployment', '')) {
+    const service = services.find(candidate => candidate.name === name);
+    if (service !== undefined && service.revision > (newest?.revision ?? 0)) {
+      newest = { revision: service.revision, service };
+    }
+  }
+  return newest;
+}
+
+function revisionOf(view: View, id: DeploymentId, name: string): number | undefined {
+  const deployment = view.get('deployment', id);
+  return deployment && revisionIn(deployment, name);
+}
+
+function checkCompatible(before: ServiceMetadata, after: ServiceManifest): void {
+  const removed = before.handlers.filter(
+    ({ name }) => !after.handlers.some(handler => handler.name === name),
+  );
+  if (before.type === after.type && removed.length === 0) return;
+  const what =
+    before.type === after.type
+      ? `no longer has the handler ${removed.map(({ name }) => name).join(', ')}`
+      : `changes from ${before.type} to ${after.type}`;
+  throw new CodedError(
+    'META0006',
+    `${after.name} ${what}, which breaks its callers. Register with "breaking": true if that is meant.`,
+  );
+}
+
+function toService(service: ServiceManifest, revision: number, defaults: ServiceDefaults): ServiceMetadata {
+  const { options } = service;
+  return {
+    name: service.name,
+    type: service.type,
+    revision,
+    public: options.ingressPrivate !== true,
+    ...described(service),
+    idempotencyRetentionMs: options.idempotencyRetentionMs ?? defaults.idempotencyRetentionMs,
+    journalRetentionMs: options.journalRetentionMs ?? defaults.journalRetentionMs,
+    workflowRetentionMs: options.workflowRetentionMs ?? defaults.workflowRetentionMs,
+    inactivityTimeoutMs: options.inactivityTimeoutMs ?? defaults.inactivityTimeoutMs,
+    abortTimeoutMs: options.abortTimeoutMs ?? defaults.abortTimeoutMs,
+    enableLazyState: options.enableLazyState ?? false,
+    retryPolicy: { ...defaults.retryPolicy, ...retryPolicy(options) },
+    handlers: service.handlers.map(handler => toHandler(handler, options.ingressPrivate !== true)),
+  };
+}
+
+function toHandler(handler: HandlerManifest, servicePublic: boolean): HandlerMetadata {
+  const { ingressPrivate, retryPolicy: _, ...options } = handler.options;
+  const policy = retryPolicy(handler.options);
+  return {
+    name: handler.name,
+    ...(handler.type === undefined ? {} : { type: handler.type }),
+    public: ingressPrivate === undefined ? servicePublic : !ingressPrivate,
+    ...described(handler),
+    input: handler.input,
+    output: handler.output,
+    ...(options satisfies HandlerOptions),
+    ...(Object.keys(policy).length === 0 ? {} : { retryPolicy: policy }),
+  };
+}
+
+const retryPolicy = (options: ManifestOptions): Partial<RetryPolicy> => options.retryPolicy ?? {};
+
+const described = ({ documentation, metadata }: ServiceManifest | HandlerManifest) => ({
+  ...(documentation === undefined ? {} : { documentation }),
+  ...(metadata === undefined ? {} : { metadata }),
+});
+
+const sortedHeaders = ({ additionalHeaders }: RegisterRequest) =>
+  Object.entries(additionalHeaders ?? {})
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
