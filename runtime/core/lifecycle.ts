@@ -178,7 +178,8 @@ function release(draft: Draft, inv: Working<Invocation>): void {
 
 /** Retention as the service's revision says: an idempotency key keeps the result, the journal never outlives it. */
 function retain(draft: Draft, inv: Working<Invocation>, result: Result): CompletedInvocation | undefined {
-  const found = inv.pinned && handlerIn(draft, inv.pinned.deployment, inv.target);
+  const { pinned, target } = inv;
+  const found = pinned ? handlerIn(draft, pinned.deployment, target) : newestHandler(draft, target);
   if (found === undefined) return undefined;
   const { service, handler } = found;
   const journalMs = handler.journalRetentionMs ?? service.journalRetentionMs;
