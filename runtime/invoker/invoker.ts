@@ -58,6 +58,10 @@ export class Invoker {
   private readonly lanes = new Map<string, Lane>();
   private readonly running = new Map<string, Running>();
   private stopped = false;
+  private draining = false;
+  private drained: (() => void) | undefined;
+  /** Lambda calls under way. */
+  private calls = 0;
 
   constructor(options: InvokerOptions) {
     this.options = options;
@@ -81,6 +85,7 @@ export class Invoker {
       return;
     }
     running.call.abort();
+    this.callEnded();
     running.lane.queue.done(false);
     this.pump(running.lane);
   }
@@ -96,6 +101,16 @@ export class Invoker {
 
   stats(arn: string): FairQueueStats | undefined {
     return this.lanes.get(arn)?.queue.stats;
+  }
+
+  /** Starts nothing more; resolves when the calls under way have ended, or after `timeoutMs`. */
+  drain(timeoutMs: number): Promise<void> {
+    this.draining = true;
+    if (this.calls === 0) return Promise.resolve();
+    return new Promise(resolve => {
+      this.drained = resolve;
+      this.options.timers.set(timeoutMs, resolve);
+    });
   }
 
   /** Starts nothing more and forgets what is under way; a fresh leader starts it again. */
@@ -119,7 +134,7 @@ export class Invoker {
   }
 
   private pump(lane: Lane): void {
-    if (this.stopped) return;
+    if (this.stopped || this.draining) return;
     for (;;) {
       const running = lane.queue.take(this.options.clock.monotonicMs());
       if (running === undefined) break;
@@ -138,8 +153,10 @@ export class Invoker {
     }
     const { client, invokeTimeoutMs, clock, ids } = this.options;
     const { payload, seenEntries } = request;
+    this.calls += 1;
     running.call = client.invoke({ arn: lane.arn, payload, timeoutMs: invokeTimeoutMs }, result => {
       const outcome = readAttempt(result, lane.arn, attempt.protocolVersion, ids, clock.now());
+      this.callEnded();
       if (outcome.kind === 'throttled') this.requeue(running, outcome.retryAfterMs);
       else this.finish(running, outcome, seenEntries, result.kind === 'response');
     });
@@ -167,6 +184,11 @@ export class Invoker {
     const { limit, queued } = lane.queue.stats;
     logger.debug('invocation throttled', { invocation: attempt.id, arn: lane.arn, limit, queued });
     this.pump(lane);
+  }
+
+  private callEnded(): void {
+    this.calls -= 1;
+    if (this.calls === 0 && this.drained !== undefined) this.options.timers.soon(this.drained);
   }
 
   /** During a backoff nothing that ends reopens the queue, so a timer does. */

@@ -53,10 +53,13 @@ export type OutputState =
 export interface ResolvedHandler {
   readonly service: ServiceMetadata;
   readonly handler: HandlerMetadata;
-  readonly deployment: Deployment;
 }
 
 export interface Invocations {
+  /** The newest revision of a service; `undefined`: no deployment offers it. */
+  service(name: string): ServiceMetadata | undefined;
+  /** Names of the services that new invocations can reach, sorted. */
+  serviceNames(): readonly string[];
   /** The newest revision's handler. */
   resolve(service: string, handler: string): ResolvedHandler | undefined;
   invoke(request: InvokeRequest, done: (outcome: InvokeOutcome) => void): void;

@@ -51,14 +51,20 @@ export class LocalEngine implements Invocations, Operations {
     this.partition = options.partition;
   }
 
+  service(name: string): ServiceMetadata | undefined {
+    const id = this.deploymentOf(name);
+    const deployment = id && this.deployment(id);
+    return deployment?.services.find(service => service.name === name);
+  }
+
+  serviceNames(): readonly string[] {
+    return [...this.partition.state.scan('service', '')].map(([name]) => name);
+  }
+
   resolve(serviceName: string, handlerName: string): ResolvedHandler | undefined {
-    const { state } = this.partition;
-    const pointer = state.get('service', serviceName);
-    const deployment = pointer && state.get('deployment', pointer.deployment);
-    const service = deployment?.services.find(({ name }) => name === serviceName);
+    const service = this.service(serviceName);
     const handler = service?.handlers.find(({ name }) => name === handlerName);
-    if (deployment === undefined || service === undefined || handler === undefined) return undefined;
-    return { service, handler, deployment };
+    return service === undefined || handler === undefined ? undefined : { service, handler };
   }
 
   invoke(request: InvokeRequest, done: (outcome: InvokeOutcome) => void): void {
@@ -108,13 +114,7 @@ export class LocalEngine implements Invocations, Operations {
   }
 
   services(): readonly ServiceMetadata[] {
-    const services: ServiceMetadata[] = [];
-    for (const [, pointer] of this.partition.state.scan('service', '')) {
-      const deployment = this.deployment(pointer.deployment);
-      const service = deployment?.services.find(({ name }) => name === pointer.name);
-      if (service !== undefined) services.push(service);
-    }
-    return services;
+    return this.serviceNames().flatMap(name => this.service(name) ?? []);
   }
 
   deploymentOf(service: string): DeploymentId | undefined {

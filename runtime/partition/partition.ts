@@ -119,6 +119,15 @@ export class Partition {
     return this.proposer.backlog;
   }
 
+  /** Starts no more attempts and waits for those under way to be recorded. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.timerQueue.stop();
+    await this.invoker.drain(timeoutMs);
+    while (this.backlog > 0 && !this.stopped) {
+      await new Promise<void>(resolve => this.options.timers.soon(resolve));
+    }
+  }
+
   /** Stores the state and closes log and store. What runs in Lambda is taken up by the next start. */
   async close(): Promise<void> {
     this.halt();

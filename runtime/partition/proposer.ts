@@ -39,6 +39,7 @@ const APPLY_SLICE = 128;
 export class Proposer {
   private readonly options: ProposerOptions;
   private waiting: Proposal[] = [];
+  private appending = 0;
   private durable: Appended[] = [];
   private next = 0;
   private applying = false;
@@ -61,7 +62,7 @@ export class Proposer {
 
   /** Commands that are not applied yet. */
   get backlog(): number {
-    return this.waiting.length + this.durable.length - this.next;
+    return this.waiting.length + this.appending + this.durable.length - this.next;
   }
 
   /** `done` runs in the turn that applies the record, before the record's effects. */
@@ -86,8 +87,10 @@ export class Proposer {
     const at = Math.max(this.options.clock.now(), this.proposedAt);
     this.proposedAt = at;
     const records = proposals.map(({ command }) => ({ at, command }));
+    this.appending += records.length;
     this.options.log.append(records.map(encodeRecord), first => {
       if (this.stopped) return;
+      this.appending -= records.length;
       for (const [offset, record] of records.entries()) {
         this.durable.push({ record, done: proposals[offset]?.done, position: first + offset });
       }

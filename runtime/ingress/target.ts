@@ -1,0 +1,184 @@
+/**
+ * From names in a request to the handler or invocation they mean.
+ *
+ * Virtual objects and workflows resolve, so that their errors are exact, and are then refused as not supported
+ * yet: that refusal is in `plainOnly` and nowhere else.
+ */
+import {
+  decodeAwakeableId,
+  decodeInvocationId,
+  encodeInvocationId,
+  FIRST_AWAKEABLE_SIGNAL,
+  ProtocolError,
+} from '@holdfast/protocol';
+import type { InvocationId, ServiceMetadata, Target } from '../core/model.ts';
+import type { Invocations, ResolvedHandler } from '../partition/engine.ts';
+import { Refusal } from './answers.ts';
+import { badPath, checkedKey, NAME_LENGTH_MAX, shown } from './request.ts';
+
+export interface ResolvedTarget extends ResolvedHandler {
+  readonly target: Target;
+}
+
+export function findService(engine: Invocations, name: string): ServiceMetadata {
+  const service = engine.service(name);
+  if (service !== undefined) return service;
+  if (name.length > NAME_LENGTH_MAX) {
+    throw new Refusal(400, `a service name has at most ${NAME_LENGTH_MAX} characters`);
+  }
+  throw new Refusal(404, `service '${shown(name)}' not found: register a deployment that offers it first`);
+}
+
+/** Segments of a target of this service: `service/handler` or `object/key/handler`. */
+export function targetLength(service: ServiceMetadata): 2 | 3 {
+  return service.type === 'service' ? 2 : 3;
+}
+
+/** The target that exactly these segments name; its handler need not exist any more. */
+export function namedTarget(service: ServiceMetadata, segments: readonly string[], path: string): Target {
+  const length = targetLength(service);
+  if (segments.length !== length) {
+    const form = length === 2 ? 'service/handler' : 'service/key/handler';
+    throw badPath(path, `'${service.name}' is addressed as ${form}`);
+  }
+  const handler = segments[length - 1] as string;
+  return { service: service.name, handler, key: length === 3 ? (segments[1] as string) : '' };
+}
+
+/** A target that may be invoked from outside. */
+export function invocableTarget(
+  engine: Invocations,
+  service: ServiceMetadata,
+  segments: readonly string[],
+  path: string,
+): ResolvedTarget {
+  const target = namedTarget(service, segments, path);
+  const resolved = engine.resolve(target.service, target.handler);
+  if (resolved === undefined) throw handlerNotFound(target);
+  if (!resolved.service.public || !resolved.handler.public) {
+    throw new Refusal(
+      400,
+      `${resolved.service.public ? 'the handler' : 'the service'} is not public: it can be called by handlers only`,
+    );
+  }
+  return { ...resolved, target };
+}
+
+export function handlerNotFound(target: Target): Refusal {
+  if (target.handler.length > NAME_LENGTH_MAX) {
+    return new Refusal(400, `a handler name has at most ${NAME_LENGTH_MAX} characters`);
+  }
+  return new Refusal(
+    404,
+    `the newest revision of service '${target.service}' has no handler '${shown(target.handler)}'`,
+  );
+}
+
+/** What this version runs. */
+export function plainOnly(service: ServiceMetadata): void {
+  if (service.type !== 'service') throw notSupported(service);
+}
+
+function notSupported({ name, type }: ServiceMetadata): Refusal {
+  const kind = type === 'virtualObject' ? 'virtual object' : 'workflow';
+  return new Refusal(501, `'${name}' is a ${kind}; this version runs plain services only`);
+}
+
+export function parseInvocationId(text: string): InvocationId {
+  const raw = decoded('invocation', text, decodeInvocationId);
+  return encodeInvocationId(raw) as InvocationId;
+}
+
+export function parseAwakeableId(text: string): { readonly id: InvocationId; readonly signal: number } {
+  const { invocationId, signalIndex } = decoded('awakeable', text, decodeAwakeableId);
+  // Below are other signals: 1 would cancel the invocation.
+  if (signalIndex < FIRST_AWAKEABLE_SIGNAL) {
+    throw new Refusal(400, `bad awakeable id '${shown(text)}': it names no awakeable`);
+  }
+  return { id: encodeInvocationId(invocationId) as InvocationId, signal: signalIndex };
+}
+
+function decoded<T>(kind: string, text: string, decode: (text: string) => T): T {
+  try {
+    return decode(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new Refusal(400, `bad ${kind} id '${shown(text)}': ${error.message}`);
+  }
+}
+
+/** The invocation that the JSON of `POST /restate/attach|output|lookup` means. */
+export function invocationOfJson(engine: Invocations, body: Uint8Array): InvocationId {
+  const json = parseObject(body);
+  if (json['scope'] !== undefined && json['scope'] !== null) {
+    throw new Refusal(400, 'scoped invocations are not supported by this version');
+  }
+  switch (json['target']) {
+    case 'invocation':
+      return parseInvocationId(text(json, 'invocationId'));
+    case 'idempotentInvocation':
+      return idempotentOfJson(engine, json);
+    case 'workflow':
+      return workflowInvocation(engine, text(json, 'workflowName'));
+    default:
+      throw new Refusal(
+        400,
+        'the body must be JSON with "target": "invocation", "idempotentInvocation" or "workflow"',
+      );
+  }
+}
+
+function idempotentOfJson(engine: Invocations, json: Readonly<Record<string, unknown>>): InvocationId {
+  const service = findService(engine, text(json, 'service'));
+  const key = json['key'];
+  const keyed = key !== undefined && key !== null;
+  const handler = text(json, 'handler');
+  const idempotencyKey = text(json, 'idempotencyKey');
+  if (keyed !== (targetLength(service) === 3)) {
+    throw new Refusal(
+      400,
+      keyed ? `'${service.name}' has no keys: leave "key" out` : `'${service.name}' needs a "key"`,
+    );
+  }
+  const segments = keyed ? [service.name, text(json, 'key'), handler] : [service.name, handler];
+  return idempotentInvocation(engine, service, namedTarget(service, segments, ''), idempotencyKey);
+}
+
+export function idempotentInvocation(
+  engine: Invocations,
+  service: ServiceMetadata,
+  target: Target,
+  idempotencyKey: string,
+): InvocationId {
+  const key = checkedKey(idempotencyKey, 'the idempotency key');
+  plainOnly(service);
+  return engine.idempotentId(target, key);
+}
+
+export function workflowInvocation(engine: Invocations, name: string): never {
+  const service = findService(engine, name);
+  if (service.type !== 'workflow') throw new Refusal(400, `'${shown(name)}' is not a workflow`);
+  throw notSupported(service);
+}
+
+function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> {
+  let json: unknown;
+  try {
+    json = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Refusal(400, 'the body is not JSON');
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new Refusal(400, 'the body is not a JSON object');
+  }
+  return json as Readonly<Record<string, unknown>>;
+}
+
+function text(json: Readonly<Record<string, unknown>>, field: string): string {
+  const value = json[field];
+  if (typeof value !== 'string' || value === '') {
+    throw new Refusal(400, `the body must have the string "${field}"`);
+  }
+  return value;
+}

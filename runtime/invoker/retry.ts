@@ -1,0 +1,67 @@
+/**
+ * When a failed attempt is repeated. Pure.
+ *
+ * Invariants: the first attempt counts, so `maxAttempts` of 3 means three attempts in all; a delay that the
+ * handler or its host asked for (`next_retry_delay`, `Retry-After`) replaces the policy's and takes no attempt of
+ * it, but there are at most `OVERRIDES_MAX` of those in a row, after which they count like any other failure; a
+ * failure that would repeat exactly is not retried at all; a delay is never below the policy's own step and at
+ * most `JITTER` above it, and at most `OVERRIDE_MS_MAX` when asked for.
+ */
+
+import type { Failures, RetryPolicy } from '../core/model.ts';
+
+export interface AttemptError {
+  /** Asked for by the handler or by its host. */
+  readonly nextRetryDelayMs?: number;
+  /** The same attempt would fail in the same way, whatever it waits (a payload past Lambda's limit). */
+  readonly deterministic?: boolean;
+}
+
+export type RetryStep =
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly failures: Failures }
+  | { readonly kind: 'pause' }
+  | { readonly kind: 'kill' };
+
+export const DEFAULT_RETRY_POLICY: RetryPolicy = {
+  initialIntervalMs: 500,
+  maxIntervalMs: 60_000,
+  factor: 2,
+  maxAttempts: 70,
+  onMaxAttempts: 'pause',
+};
+
+/** Delays are spread over up to this share of themselves, so that what failed together does not return together. */
+export const JITTER = 0.3;
+/** A handler that asks for a delay at every attempt must not run for ever: 10,000 calls, then the policy. */
+export const OVERRIDES_MAX = 10_000;
+/** A day. A longer wait is a `sleep`, which costs nothing; a wild `Retry-After` must not park work for years. */
+export const OVERRIDE_MS_MAX = 24 * 3600_000;
+
+/** `failures` are those before this one; `jitter` is uniform in [0, 1). */
+export function nextStep(
+  policy: RetryPolicy,
+  failures: Failures,
+  error: AttemptError,
+  jitter: number,
+): RetryStep {
+  if (error.deterministic === true) return { kind: 'pause' };
+  const asked = error.nextRetryDelayMs;
+  if (asked !== undefined && failures.overrides < OVERRIDES_MAX) {
+    const delayMs = Math.min(Math.max(asked, 0), OVERRIDE_MS_MAX);
+    return { kind: 'retry', delayMs, failures: { ...failures, overrides: failures.overrides + 1 } };
+  }
+  const counted = failures.counted + 1;
+  if (policy.maxAttempts !== undefined && counted >= policy.maxAttempts)
+    return { kind: policy.onMaxAttempts };
+  const delayMs = Math.round(intervalMs(policy, counted) * (1 + JITTER * jitter));
+  // Bounded overrides stay used up until there is progress; other failures in between forgive them.
+  const overrides = asked === undefined ? 0 : failures.overrides;
+  return { kind: 'retry', delayMs, failures: { counted, overrides } };
+}
+
+/** The policy's step after its `counted`-th failure, without jitter. */
+function intervalMs(policy: RetryPolicy, counted: number): number {
+  // `factor ** 69` may be Infinity, and 0 * Infinity is not a number.
+  if (policy.initialIntervalMs <= 0) return 0;
+  return Math.min(policy.initialIntervalMs * policy.factor ** (counted - 1), policy.maxIntervalMs);
+}

@@ -1,0 +1,175 @@
+/**
+ * What both HTTP versions share: one request and its answer, from the first header to the last byte.
+ *
+ * Invariants: the handler runs at most once, and only with a whole body within its bound; an exchange is answered
+ * at most once; `onClose` and the answer exclude each other; the bytes of bodies that are still being read are
+ * counted in `Intake` until the body is whole or the exchange is over.
+ */
+import type { HeaderList, HttpAnswer, HttpHandler, HttpReply, HttpRequest } from './http-handler.ts';
+import type { Job, TurnBudget } from './turn-budget.ts';
+
+/** Bytes of all bodies being read, over all connections: what slow clients together may occupy. */
+export class Intake {
+  readonly #bytesMax: number;
+  #bytes = 0;
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+  /** False if there is no room. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+}
+
+/** What every exchange of a listener shares. */
+export interface Exchanges {
+  readonly handler: HttpHandler;
+  readonly turns: TurnBudget;
+  readonly intake: Intake;
+  readonly maxHeaders: number;
+  /** A connection that carried its last answer is closed. */
+  closing: boolean;
+}
+
+const EMPTY = new Uint8Array(0);
+
+export abstract class Exchange implements HttpRequest, HttpReply, Job {
+  abstract readonly method: string;
+  abstract readonly path: string;
+  abstract readonly query: string;
+  abstract readonly headers: readonly (readonly [string, string])[];
+  protected readonly shared: Exchanges;
+  /** `reading` its body, `handed` to the handler or waiting for its turn, `over`: answered or gone. */
+  protected phase: 'reading' | 'handed' | 'over' = 'reading';
+  #chunks: Uint8Array[] | undefined;
+  #read = 0;
+  #body: Uint8Array = EMPTY;
+  #closed: (() => void) | undefined;
+
+  constructor(shared: Exchanges) {
+    this.shared = shared;
+  }
+
+  get reading(): boolean {
+    return this.phase === 'reading';
+  }
+
+  takeBody(): Uint8Array {
+    const body = this.#body;
+    this.#body = EMPTY;
+    return body;
+  }
+
+  onClose(listener: () => void): void {
+    this.#closed = listener;
+  }
+
+  send(status: number, headers: HeaderList, body?: Uint8Array | string): void {
+    if (this.phase === 'over') return;
+    this.#finish();
+    this.write(status, headers, body);
+    this.ended();
+  }
+
+  /** Answers before the body was whole; what still arrives of it is not kept. */
+  refuse(status: number, message: string): void {
+    if (this.phase === 'over') return;
+    this.#finish();
+    this.writeRefusal(this.shared.handler.refuse(status, message));
+    this.ended();
+  }
+
+  /** The client has gone. */
+  gone(): void {
+    if (this.phase === 'over') return;
+    this.#finish();
+    this.ended();
+    this.#closed?.();
+  }
+
+  run(): void {
+    if (this.phase === 'handed') this.shared.handler.handle(this, this);
+  }
+
+  protected abstract write(status: number, headers: HeaderList, body: Uint8Array | string | undefined): void;
+  protected abstract writeRefusal(answer: HttpAnswer): void;
+  /** Answered or gone; called once. */
+  protected abstract ended(): void;
+
+  /** Whether the request may go on to its body; refuses it otherwise. */
+  protected admit(contentLength: number): boolean {
+    if (this.headers.length > this.shared.maxHeaders) {
+      this.refuse(431, `more than ${this.shared.maxHeaders} headers`);
+      return false;
+    }
+    if (contentLength > this.shared.handler.bodyBytesMax) {
+      this.refuse(413, tooLarge(this.shared.handler.bodyBytesMax));
+      return false;
+    }
+    return true;
+  }
+
+  protected append(chunk: Uint8Array): void {
+    if (this.phase !== 'reading') return;
+    const limit = this.shared.handler.bodyBytesMax;
+    if (this.#read + chunk.byteLength > limit) {
+      this.refuse(413, tooLarge(limit));
+      return;
+    }
+    if (!this.shared.intake.take(chunk.byteLength)) {
+      this.refuse(429, 'too many request bodies are being received at once; try again later');
+      return;
+    }
+    this.#read += chunk.byteLength;
+    if (this.#chunks === undefined) this.#chunks = [chunk];
+    else this.#chunks.push(chunk);
+  }
+
+  protected complete(): void {
+    if (this.phase !== 'reading') return;
+    const chunks = this.#chunks;
+    if (chunks !== undefined) {
+      this.#body = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, this.#read);
+      this.#dropBody();
+    }
+    this.phase = 'handed';
+    this.shared.turns.run(this);
+  }
+
+  #finish(): void {
+    this.phase = 'over';
+    this.#dropBody();
+  }
+
+  #dropBody(): void {
+    if (this.#chunks === undefined) return;
+    this.shared.intake.release(this.#read);
+    this.#chunks = undefined;
+    this.#read = 0;
+  }
+}
+
+function tooLarge(limit: number): string {
+  return `the request body is larger than ${limit} bytes`;
+}
+
+/** Whether a status carries no body by definition. */
+export function isBodyless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
+/** Splits `path?query`. */
+export function splitTarget(target: string): { readonly path: string; readonly query: string } {
+  const mark = target.indexOf('?');
+  return mark < 0
+    ? { path: target, query: '' }
+    : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}

@@ -1,0 +1,382 @@
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { CodedError } from './error.ts';
+import type { HttpHandler, HttpReply, HttpRequest } from './http-handler.ts';
+import { type HttpLimits, type HttpServer, listen } from './http-server.ts';
+
+const servers: HttpServer[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await Promise.all(servers.splice(0).map(server => server.close(0)));
+});
+
+type Handle = (request: HttpRequest, reply: HttpReply) => void;
+
+/** Answers `METHOD path ?query body` unless told otherwise. */
+const echo: Handle = (request, reply) => {
+  const body = Buffer.from(request.takeBody()).toString('latin1');
+  reply.send(
+    200,
+    ['x-first', request.headers[0]?.join('=') ?? ''],
+    `${request.method} ${request.path} ?${request.query} ${body}`,
+  );
+};
+
+async function start(handle: Handle = echo, limits: HttpLimits = {}): Promise<HttpServer> {
+  const handler: HttpHandler = {
+    bodyBytesMax: 1000,
+    handle,
+    refuse: (status, message) => ({ status, headers: ['x-refused', 'yes'], body: message }),
+  };
+  const server = await listen({ host: '127.0.0.1', port: 0, handler, limits });
+  servers.push(server);
+  return server;
+}
+
+/** Everything the server sends on a raw connection until it closes it, or until `until` has been seen. */
+function raw(server: HttpServer, pieces: readonly (string | number)[], until?: string): Promise<string> {
+  return new Promise(resolve => {
+    const socket = connect(server.port, server.host);
+    sockets.push(socket);
+    let text = '';
+    socket.on('data', chunk => {
+      text += chunk.toString('latin1');
+      if (until !== undefined && text.includes(until)) resolve(text);
+    });
+    socket.on('error', () => resolve(text));
+    socket.on('close', () => resolve(text));
+    const write = (rest: readonly (string | number)[]): void => {
+      const [piece, ...more] = rest;
+      if (piece === undefined) return;
+      if (typeof piece === 'string') {
+        socket.write(piece, 'latin1');
+        write(more);
+      } else {
+        setTimeout(() => write(more), piece);
+      }
+    };
+    write(pieces);
+  });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+function h2(server: HttpServer, headers: Record<string, string>, body?: readonly string[]): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`http://${server.host}:${server.port}`);
+    session.on('error', reject);
+    const stream = session.request(headers, { endStream: body === undefined });
+    let head: Record<string, unknown> = {};
+    let text = '';
+    stream.on('response', found => {
+      head = found;
+    });
+    stream.on('data', chunk => {
+      text += String(chunk);
+    });
+    stream.on('error', reject);
+    stream.on('close', () => {
+      session.destroy();
+      resolve({ status: Number(head[':status']), headers: head, body: text });
+    });
+    for (const piece of body ?? []) stream.write(piece);
+    if (body !== undefined) stream.end();
+  });
+}
+
+const ANSWER = (body: string): RegExp => new RegExp(`^HTTP/1.1 200 OK\\r\\n(.|\\r\\n)*\\r\\n\\r\\n${body}$`);
+
+test.each<[name: string, pieces: (string | number)[], answer: RegExp]>([
+  [
+    'without a body',
+    ['GET /a%2Fb?c=d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ANSWER('GET /a%2Fb \\?c=d '),
+  ],
+  [
+    'absolute form',
+    ['GET http://x/p?q HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ANSWER('GET /p \\?q '),
+  ],
+  [
+    'with a length',
+    ['POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nab', 20, 'c'],
+    ANSWER('POST / \\? abc'),
+  ],
+  [
+    'chunked',
+    [
+      'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n',
+      20,
+      '1\r\nc\r\n0\r\n\r\n',
+    ],
+    ANSWER('POST / \\? abc'),
+  ],
+  [
+    'byte by byte',
+    ['P', 5, 'R', 5, 'O', 5, 'PFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ANSWER('PROPFIND / \\? '),
+  ],
+  [
+    'first bytes split',
+    ['P', 10, 'OST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nz'],
+    ANSWER('POST / \\? z'),
+  ],
+  [
+    'expects to continue',
+    [
+      'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n',
+      50,
+      'z',
+    ],
+    /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK(.|\r\n)*POST \/ \? z$/,
+  ],
+  [
+    'header names in lower case',
+    ['GET / HTTP/1.1\r\nX-MiXed: V\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    /x-first: x-mixed=V\r\n/,
+  ],
+  [
+    'both lengths',
+    ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+    /^HTTP\/1.1 400 Refused\r\n(.|\r\n)*x-refused: yes(.|\r\n)*malformed HTTP request$/,
+  ],
+  [
+    'two lengths',
+    ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd'],
+    /^HTTP\/1.1 400 /,
+  ],
+  ['obsolete folding', ['GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\nBad Name: x\r\n\r\n'], /^HTTP\/1.1 400 /],
+  ['not HTTP', ['\x16\x03\x01\x02\x00\x01'], /^HTTP\/1.1 400 /],
+  ['a large header', [`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`], /^HTTP\/1.1 431 /],
+  [
+    'many headers',
+    [`GET / HTTP/1.1\r\nHost: x\r\n${'A: b\r\n'.repeat(200)}\r\n`],
+    /^HTTP\/1.1 431 (.|\r\n)*too many or too large headers$/,
+  ],
+  [
+    'announced too large',
+    ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n', 10, 'a'.repeat(1001)],
+    /^HTTP\/1.1 413 (.|\r\n)*larger than 1000 bytes$/,
+  ],
+  [
+    'announced too large, waiting',
+    ['POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n'],
+    /^HTTP\/1.1 413 /,
+  ],
+  [
+    'streamed too large',
+    [
+      `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${`c8\r\n${'a'.repeat(200)}\r\n`.repeat(6)}`,
+    ],
+    /^HTTP\/1.1 413 (.|\r\n)*larger than 1000 bytes$/,
+  ],
+  [
+    'broken in the middle of the body',
+    ['POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n', 20, 'zz\r\n'],
+    /^HTTP\/1.1 400 (.|\r\n)*malformed HTTP request$/,
+  ],
+])('HTTP/1.1: %s', async (_name, pieces, answer) => {
+  expect(await raw(await start(), pieces)).toMatch(answer);
+});
+
+test.each<[name: string, pieces: (string | number)[]]>([
+  ['silence', [10]],
+  ['half a preface', ['PRI * HTT']],
+  ['headers that trickle', ['GET / HTTP/1.1\r\n', 100, 'A: b\r\n', 100, 'A: b\r\n', 100, 'A: b\r\n']],
+  ['a body that stops', ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na']],
+])('a slow client is cut: %s', async (_name, pieces) => {
+  const server = await start(echo, { headersTimeoutMs: 150, requestTimeoutMs: 200 });
+  const startMs = performance.now();
+  expect(await raw(server, pieces)).toMatch(/^(HTTP\/1.1 408 (.|\r\n)*)?$/);
+  expect(performance.now() - startMs).toBeLessThan(2500);
+});
+
+test('pipelined requests are answered in order, also when the first one waits', async () => {
+  const server = await start((request, reply) => {
+    if (request.path === '/slow') setTimeout(() => reply.send(200, [], 'first'), 50);
+    else reply.send(200, [], 'second');
+  });
+  const text = await raw(server, [
+    'GET /slow HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+  ]);
+  expect(text.match(/first|second/g)).toEqual(['first', 'second']);
+});
+
+test('garbage behind an unanswered request is not taken for its answer', async () => {
+  const text = await raw(await start(() => {}), [
+    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+    30,
+    '\x00garbage\r\n\r\n',
+  ]);
+  expect(text).toBe('');
+});
+
+test('HTTP/2 prior knowledge', async () => {
+  const server = await start();
+  const answer = await h2(server, { ':method': 'POST', ':path': '/a?b=c', 'x-y': 'z' }, ['one ', 'two']);
+  expect(answer).toMatchObject({
+    status: 200,
+    body: 'POST /a ?b=c one two',
+    headers: { 'content-length': '20' },
+  });
+  expect(answer.headers['x-first']).toBe(`host=127.0.0.1:${server.port}`);
+  expect(await h2(server, { ':path': '/' })).toMatchObject({ status: 200, body: 'GET / ? ' });
+});
+
+test.each<[name: string, headers: Record<string, string>, body: string[] | undefined, status: number]>([
+  ['announced', { ':method': 'POST', ':path': '/', 'content-length': '1001' }, ['a'.repeat(1001)], 413],
+  ['streamed', { ':method': 'POST', ':path': '/' }, Array(6).fill('a'.repeat(200)), 413],
+  [
+    'headers',
+    Object.fromEntries([[':path', '/'], ...Array.from({ length: 130 }, (_, i) => [`h${i}`, ''])]),
+    undefined,
+    431,
+  ],
+])('HTTP/2 refuses too much: %s', async (_name, headers, body, status) => {
+  const answer = await h2(await start(), headers, body);
+  expect(answer).toMatchObject({ status, headers: { 'x-refused': 'yes' } });
+});
+
+test('HTTP/2: a body that stops is answered with 408', async () => {
+  const server = await start(echo, { headersTimeoutMs: 100, requestTimeoutMs: 100 });
+  const session = connectHttp2(`http://${server.host}:${server.port}`);
+  const stream = session.request({ ':method': 'POST', ':path': '/' });
+  stream.write('a');
+  const status = await new Promise(resolve => stream.on('response', head => resolve(head[':status'])));
+  expect(status).toBe(408);
+  session.destroy();
+});
+
+test('HTTP/2: a flood of resets ends the session', async () => {
+  const server = await start();
+  const session = connectHttp2(`http://${server.host}:${server.port}`);
+  const ended = new Promise(resolve => session.on('close', () => resolve('ended')));
+  session.on('error', () => {});
+  const flood = (): void => {
+    for (let i = 0; i < 100 && !session.destroyed && !session.closed; i++) {
+      const stream = session.request({ ':path': '/' });
+      stream.on('error', () => {});
+      stream.close(8);
+    }
+    if (!session.destroyed && !session.closed) setImmediate(flood);
+  };
+  session.on('connect', flood);
+  expect(await ended).toBe('ended');
+  expect(await h2(server, { ':path': '/' })).toMatchObject({ status: 200 });
+});
+
+test.each(['http1', 'http2'])(
+  '%s: the handler is told when the client goes away, and its answer is dropped',
+  async version => {
+    let tell: (value: string) => void = () => {};
+    const told = new Promise<string>(resolve => {
+      tell = resolve;
+    });
+    let waiting: (value: undefined) => void = () => {};
+    const arrived = new Promise<undefined>(resolve => {
+      waiting = resolve;
+    });
+    const server = await start((request, reply) => {
+      request.onClose(() => {
+        reply.send(200, [], 'too late');
+        tell('gone');
+      });
+      waiting(undefined);
+    });
+    if (version === 'http1') {
+      const socket = connect(server.port, server.host);
+      sockets.push(socket);
+      socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na');
+      await arrived;
+      socket.end();
+    } else {
+      const session = connectHttp2(`http://${server.host}:${server.port}`);
+      session.request({ ':path': '/' }).on('error', () => {});
+      await arrived;
+      session.destroy();
+    }
+    expect(await told).toBe('gone');
+  },
+);
+
+test('a graceful stop refuses new connections, finishes what is in flight, closes kept-alive ones', async () => {
+  let release: () => void = () => {};
+  const server = await start((_request, reply) => {
+    release = () => reply.send(200, [], 'finished');
+  });
+  const inFlight = raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n']);
+  const overHttp2 = h2(await start(echo), { ':path': '/' });
+  await overHttp2;
+  while (release.toString() === '() => {}') await new Promise(resolve => setTimeout(resolve, 5));
+  const stopped = server.close(5_000);
+  expect(await raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n'])).toBe('');
+  release();
+  expect(await inFlight).toMatch(/connection: close\r\n(.|\r\n)*finished$/i);
+  await stopped;
+});
+
+test('what outlasts the grace is cut, on both versions', async () => {
+  const server = await start(() => {});
+  const http1 = raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n']);
+  const http2 = h2(server, { ':path': '/' }).catch(() => 'cut');
+  await new Promise(resolve => setTimeout(resolve, 50));
+  const startMs = performance.now();
+  await server.close(100);
+  expect(performance.now() - startMs).toBeLessThan(2_000);
+  expect(await http1).toBe('');
+  await http2;
+});
+
+test('bodies that are being received together stay within their bound', async () => {
+  const server = await start(echo, { intakeBytesMax: 1500 });
+  const half = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n${'a'.repeat(900)}`;
+  const first = raw(server, [half, 300, `${'a'.repeat(99)}b`], 'b');
+  expect(await raw(server, [100, half, 20, 'a'.repeat(100)])).toMatch(/^HTTP\/1.1 429 /);
+  expect(await first).toMatch(/^HTTP\/1.1 200 /);
+  expect(await raw(server, [`${half}${'a'.repeat(99)}z`], 'z')).toMatch(/^HTTP\/1.1 200 /);
+});
+
+test('connections beyond the limit are closed', async () => {
+  const server = await start(() => {}, { maxConnections: 1 });
+  const first = raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n']);
+  await new Promise(resolve => setTimeout(resolve, 30));
+  expect(await raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n'])).toBe('');
+  await server.close(0);
+  expect(await first).toBe('');
+});
+
+test('work beyond the budget of a turn waits for the next one, in order', async () => {
+  const seen: string[] = [];
+  const server = await start(
+    (request, reply) => {
+      seen.push(request.path);
+      const endMs = performance.now() + 2;
+      while (performance.now() < endMs);
+      setImmediate(() => seen.push('turn'));
+      reply.send(200, []);
+    },
+    { turnBudgetMs: 1 },
+  );
+  const all = [1, 2, 3].map(
+    n => `GET /${n} HTTP/1.1\r\nHost: x\r\n${n === 3 ? 'Connection: close\r\n' : ''}\r\n`,
+  );
+  await raw(server, [all.join('')]);
+  expect(seen.slice(0, 5)).toEqual(['/1', '/2', 'turn', '/3', 'turn']);
+});
+
+test('a port that is taken is a coded error', async () => {
+  const first = await start();
+  const handler: HttpHandler = {
+    bodyBytesMax: 1,
+    handle: () => {},
+    refuse: status => ({ status, headers: [], body: '' }),
+  };
+  const second = listen({ host: '127.0.0.1', port: first.port, handler });
+  await expect(second).rejects.toMatchObject({ code: 'HF_LISTEN_FAILED' });
+  await expect(second).rejects.toBeInstanceOf(CodedError);
+});

@@ -1,0 +1,166 @@
+/**
+ * The composition root: settings in, a running orchestrator out. Everything is constructed here and nowhere else.
+ */
+import { createAdmin } from '../admin/admin.ts';
+import { createIngress } from '../ingress/ingress.ts';
+import { createLambdaClient, type LambdaClient } from '../invoker/lambda-client.ts';
+import { openFileLog } from '../log/file-log.ts';
+import type { Log } from '../log/log.ts';
+import { MemoryLogStorage, openMemoryLog } from '../log/memory-log.ts';
+import { LocalEngine } from '../partition/local-engine.ts';
+import { Partition } from '../partition/partition.ts';
+import type { ServiceDefaults } from '../partition/registration.ts';
+import { systemClock } from '../platform/clock.ts';
+import { type HttpServer, listen } from '../platform/http-server.ts';
+import type { Logger } from '../platform/ports.ts';
+import { systemRandom } from '../platform/random.ts';
+import { systemTimers } from '../platform/timers.ts';
+import { openMemoryStore } from '../store/memory-store.ts';
+import { openSqliteStore } from '../store/sqlite-store.ts';
+import type { Store } from '../store/store.ts';
+import type { Settings } from './settings.ts';
+
+export interface ServerOptions {
+  readonly settings: Settings;
+  /** The environment: AWS endpoints, regions and credentials. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+  /** Nothing can be acknowledged any more: the process must end, and the next one recovers. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface Server {
+  readonly ingressUrl: string;
+  readonly adminUrl: string;
+  readonly partition: Partition;
+  /** Finishes what is under way within the stop timeout, stores the state and lets go of the data directory. */
+  stop(): Promise<void>;
+}
+
+const VERSION = '0.1.0';
+const PARTITION = 0;
+/** Waiting for the kernel costs more than this to answer a caller that is still reading. */
+const ADMIN_GRACE_MS = 1000;
+
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { settings, env, logger } = options;
+  const clock = systemClock;
+  const timers = systemTimers(clock);
+  const random = systemRandom();
+  const client = createLambdaClient({
+    clock,
+    timers,
+    logger,
+    env,
+    maxConnections: settings.lambdaConcurrency,
+  });
+  const log = await openLog(options);
+  const store = await openStore(settings, log);
+  const defaults = serviceDefaults(settings);
+  const partition = await Partition.open({
+    log,
+    store,
+    clock,
+    timers,
+    random,
+    logger,
+    client,
+    concurrencyLimit: settings.lambdaConcurrency,
+    invokeTimeoutMs: settings.invokeTimeoutMs,
+    defaults,
+    flushIntervalMs: settings.storeFlushIntervalMs,
+    onFailure: options.onFailure,
+  });
+  const engine = new LocalEngine({ partition, client, clock, random, defaults });
+  const limits = { bodyBytesMax: settings.ingressBodyLimitBytes };
+  const ingress = await listen({
+    host: settings.ingressHost,
+    port: settings.ingressPort,
+    handler: createIngress({ engine, logger, clock, limits }),
+  });
+  const ingressUrl = urlOf(ingress);
+  const admin = await listen({
+    host: settings.adminHost,
+    port: settings.adminPort,
+    handler: createAdmin({ engine, logger, clock, version: VERSION, ingressEndpoint: ingressUrl }),
+  });
+  const adminUrl = urlOf(admin);
+  logger.info('server started', { ingress: ingressUrl, admin: adminUrl, durability: settings.durability });
+  return {
+    ingressUrl,
+    adminUrl,
+    partition,
+    stop: () => stop(settings, logger, { ingress, admin, partition, client }),
+  };
+}
+
+function openLog({ settings, logger, onFailure }: ServerOptions): Promise<Log> | Log {
+  if (settings.durability === 'memory') {
+    return openMemoryLog(new MemoryLogStorage(), {
+      onFailure,
+      defer: step => systemTimers(systemClock).soon(step),
+    });
+  }
+  return openFileLog({
+    directory: `${settings.dataDir}/log`,
+    partition: PARTITION,
+    segmentBytes: settings.logSegmentSizeBytes,
+    random: systemRandom(),
+    onFailure,
+    onSpaceLow: low =>
+      logger.warn(low ? 'disk full' : 'disk has room again', { directory: settings.dataDir }),
+  });
+}
+
+async function openStore(settings: Settings, log: Log): Promise<Store> {
+  if (settings.durability === 'memory') return openMemoryStore();
+  try {
+    return await openSqliteStore({ path: `${settings.dataDir}/store.sqlite` });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+function serviceDefaults(settings: Settings): ServiceDefaults {
+  return {
+    retryPolicy: {
+      initialIntervalMs: settings.retryInitialIntervalMs,
+      maxIntervalMs: settings.retryMaxIntervalMs,
+      factor: settings.retryFactor,
+      maxAttempts: settings.retryMaxAttempts,
+      onMaxAttempts: settings.retryOnMaxAttempts,
+    },
+    idempotencyRetentionMs: settings.idempotencyRetentionMs,
+    journalRetentionMs: settings.journalRetentionMs,
+    workflowRetentionMs: settings.workflowRetentionMs,
+    inactivityTimeoutMs: 60_000,
+    abortTimeoutMs: settings.abortTimeoutMs,
+  };
+}
+
+interface Running {
+  readonly ingress: HttpServer;
+  readonly admin: HttpServer;
+  readonly partition: Partition;
+  readonly client: LambdaClient;
+}
+
+/**
+ * Callers first, so that nothing new is accepted; then the attempts under way get their chance to be recorded.
+ * What does not finish in time is taken up by the next start: an unfinished attempt is only repeated.
+ */
+async function stop(settings: Settings, logger: Logger, running: Running): Promise<void> {
+  logger.info('server stopping', { attempts: running.partition.invoker.active });
+  await Promise.all([
+    running.ingress.close(settings.stopTimeoutMs),
+    running.partition.drain(settings.stopTimeoutMs),
+  ]);
+  await running.admin.close(ADMIN_GRACE_MS);
+  await running.partition.close();
+  await running.client.close();
+  logger.info('server stopped');
+}
+
+const urlOf = ({ host, port }: HttpServer): string =>
+  `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
