@@ -1,0 +1,169 @@
+/** The processes of a benchmark, each its own so that their CPU time can be told apart. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface Running {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface LocalLambda extends Running {
+  readonly url: string;
+  readonly arn: string;
+}
+
+export interface Engine extends Running {
+  readonly name: string;
+  readonly ingress: string;
+  readonly admin: string;
+}
+
+const AWS = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
+
+export async function startLambda(entry: string): Promise<LocalLambda> {
+  const settings = {
+    functions: [
+      { name: 'bench', entry: join(root, entry), timeoutMs: 30_000, env: { RESTATE_LOGGING: 'ERROR' } },
+    ],
+    // Two cores are shared by everything, so more environments would only compete.
+    maxEnvironments: 4,
+    freeze: false,
+    logDir: mkdtempSync(join(tmpdir(), 'holdfast-bench-logs-')),
+  };
+  const child = spawn(process.execPath, [join(root, 'runtime/invoker/emulator/main.ts'), '-'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.end(JSON.stringify(settings));
+  const ready = await firstLine(child.stdout, line => line.startsWith('{'), 'the local Lambda');
+  const { url, functions } = JSON.parse(ready) as { url: string; functions: { versionArn: string }[] };
+  const cleanUp = () => rmSync(settings.logDir, { recursive: true, force: true });
+  return { ...running(child, cleanUp), url, arn: functions[0]?.versionArn ?? '' };
+}
+
+export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
+  const child = spawn(process.execPath, [join(root, 'runtime/server/main.ts')], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+    env: {
+      ...process.env,
+      ...AWS,
+      AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
+      HOLDFAST_DATA_DIR: dataDir,
+      HOLDFAST_INGRESS_PORT: '0',
+      HOLDFAST_ADMIN_PORT: '0',
+    },
+  });
+  const line = await firstLine(child.stderr, text => text.includes('"server started"'), 'the orchestrator');
+  const { ingress, admin } = JSON.parse(line) as { ingress: string; admin: string };
+  const cleanUp = () => rmSync(dataDir, { recursive: true, force: true });
+  return { ...running(child, cleanUp), name: 'holdfast', ingress, admin };
+}
+
+/** The Restate server from its npm package, installed on demand outside the workspace. */
+export async function startRestate(lambdaUrl: string, version: string): Promise<Engine> {
+  const home = join(tmpdir(), `holdfast-peer-restate-${version}`);
+  const binary = join(home, 'node_modules/.bin/restate-server');
+  if (!existsSync(binary)) {
+    mkdirSync(home, { recursive: true });
+    execFileSync(
+      'npm',
+      ['install', '--prefix', home, '--no-audit', '--no-fund', `@restatedev/restate-server@${version}`],
+      {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
+  }
+  const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-restate-'));
+  const [ingressPort, adminPort, nodePort] = [28_080, 29_070, 25_122];
+  const child = spawn(binary, ['--base-dir', dataDir, '--node-name', 'bench'], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: {
+      ...process.env,
+      ...AWS,
+      AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
+      RESTATE_INGRESS__BIND_ADDRESS: `127.0.0.1:${ingressPort}`,
+      RESTATE_ADMIN__BIND_ADDRESS: `127.0.0.1:${adminPort}`,
+      RESTATE_BIND_ADDRESS: `127.0.0.1:${nodePort}`,
+      RESTATE_LOG_FILTER: 'warn',
+      RESTATE_DISABLE_TELEMETRY: 'true',
+      DO_NOT_TRACK: '1',
+    },
+  });
+  const admin = `http://127.0.0.1:${adminPort}`;
+  await until(async () => (await fetch(`${admin}/health`)).ok, 30_000, 'the Restate server');
+  const cleanUp = () => rmSync(dataDir, { recursive: true, force: true });
+  return { ...running(child, cleanUp), name: 'restate', ingress: `http://127.0.0.1:${ingressPort}`, admin };
+}
+
+export async function register(engine: Engine, arn: string): Promise<void> {
+  await until(
+    async () => {
+      const response = await fetch(`${engine.admin}/deployments`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ arn }),
+      });
+      if (!response.ok) throw new Error(`${engine.name} refused ${arn}: ${await response.text()}`);
+      return true;
+    },
+    15_000,
+    `the registration at ${engine.name}`,
+  );
+}
+
+/** User and system time of the process with all its threads, in microseconds; the kernel counts in 10 ms. */
+export function cpuMicros(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  const ticks = Number(fields[11]) + Number(fields[12]);
+  return ticks * 10_000;
+}
+
+export function residentMiB(pid: number): number {
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+  return (pages * 4096) / 2 ** 20;
+}
+
+function running(child: ChildProcess, cleanUp: () => void): Running {
+  const { pid } = child;
+  if (pid === undefined) throw new Error('the process did not start');
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
+  process.once('exit', () => child.kill('SIGKILL'));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    await exited;
+    clearTimeout(timer);
+    cleanUp();
+  };
+  return { pid, stop };
+}
+
+async function firstLine(stream: Readable, wanted: (line: string) => boolean, who: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: stream });
+    lines.on('line', line => {
+      if (wanted(line)) resolve(line);
+      else if (line.includes('"level":"warn"') || line.includes('"level":"error"'))
+        process.stderr.write(`${line}\n`);
+    });
+    lines.once('close', () => reject(new Error(`${who} ended before it was ready`)));
+  });
+}
+
+async function until(check: () => Promise<boolean>, timeoutMs: number, who: string): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      if (await check()) return;
+    } catch (error) {
+      if (performance.now() > deadline) throw new Error(`${who} is not ready`, { cause: error });
+    }
+    await new Promise(resolve => setTimeout(resolve, 100));
+  }
+}
