@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NO_FAILURES, type RetryPolicy } from '../core/model.ts';
-import {
-  type AttemptError,
-  JITTER,
-  nextStep,
-  OVERRIDE_MS_MAX,
-  OVERRIDES_MAX,
-} from './retry.ts';
+import { type AttemptError, JITTER, nextStep, OVERRIDE_MS_MAX, OVERRIDES_MAX } from './retry.ts';
 
 const POLICY: RetryPolicy = {
   initialIntervalMs: 500,

@@ -18,7 +18,7 @@ import {
   FrameWriter,
 } from '../../protocol/index.ts';
 
-const ROUND_MS = 200;
+const ROUND_MS = 100;
 
 type Header = { readonly key: string; readonly value: string };
 const call = {

@@ -10,7 +10,7 @@
  *   an end of file wakes it: a process stopped by SIGSTOP would outlive a server that is killed.
  * - Answers and logs are written synchronously, in order, so that `process.exit` right after a console.log or a
  *   crash loses neither.
- * - The process ends when the server does, whether it is busy (stdin closes) or frozen (the request pipe ends).
+ * - The process ends when the server does, whether it is busy (the lifeline closes) or frozen (the request pipe ends).
  */
 
 import { readSync, writeSync } from 'node:fs';
@@ -39,6 +39,8 @@ import {
 
 const REQUESTS_FD = 3;
 const ANSWERS_FD = 4;
+/** Carries nothing: its end is the server's. */
+const LIFELINE_FD = 5;
 
 type Callback = (error?: unknown, result?: unknown) => void;
 type Handler = (event: unknown, context: Context, callback: Callback) => unknown;
@@ -244,7 +246,7 @@ function serveLive(handler: Handler): void {
 }
 
 function dieWithServer(): void {
-  const lifeline = new Socket({ fd: 0, readable: true, writable: false });
+  const lifeline = new Socket({ fd: LIFELINE_FD, readable: true, writable: false });
   lifeline.on('close', () => process.kill(process.pid, 'SIGKILL'));
   lifeline.resume();
   lifeline.unref();

@@ -112,7 +112,7 @@ test('a function is made, published, aliased, changed and deleted through the AW
   await client.send(new DeleteFunctionCommand({ FunctionName }));
   await expect(client.send(new GetFunctionCommand({ FunctionName }))).rejects.toMatchObject({
     name: 'ResourceNotFoundException',
-    Message: `Function not found: ${lambda.arn(FunctionName)}`,
+    message: `Function not found: ${lambda.arn(FunctionName)}`,
   });
   await expect(said()).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
 });

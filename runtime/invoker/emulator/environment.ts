@@ -73,7 +73,7 @@ interface Running {
   readonly tail: LogTail | undefined;
 }
 
-/** Ends of the pipes in `stdio`; the numbers are the child's file descriptors. */
+/** Ends of the pipes in `stdio`; the numbers are the child's file descriptors. A fifth only ends with the server. */
 const REQUESTS_FD = 3;
 const ANSWERS_FD = 4;
 /** Below this a copy into one buffer is cheaper than a second entry in a vectored write. */
@@ -108,7 +108,7 @@ export class Environment {
         plan.exportName,
         plan.freeze ? 'frozen' : 'live',
       ],
-      { env: plan.env, stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], windowsHide: true },
+      { env: plan.env, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], windowsHide: true },
     );
     this.#requests = this.#pipe(REQUESTS_FD);
     this.#initTimer = setTimeout(() => this.#initTimedOut(), plan.initTimeoutMs);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { InvokeCommand, type LambdaClient, TooManyRequestsException } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalLambda, type LogEvent, startLocalLambda } from './local-lambda.ts';
-import { call, clientFor, workspace } from './testing.ts';
+import { call, clientFor, type RawOptions, rawCall, workspace } from './testing.ts';
 
 const space = workspace();
 const logged: LogEvent[] = [];
@@ -25,6 +25,7 @@ beforeAll(async () => {
     functions: [
       { name: 'verbs', entry, env: { GREETING: 'hi' }, timeoutMs: 5000 },
       { name: 'solo', entry },
+      { name: 'warm', entry },
       { name: 'brief', entry, timeoutMs: 150 },
       { name: 'small', entry, memoryMb: 120 },
       { name: 'cramped', entry, env: { NODE_OPTIONS: '--max-old-space-size=24' } },
@@ -49,27 +50,7 @@ afterAll(async () => {
   space.remove();
 });
 
-/** The SDK hides what it does not model, so the exact bytes are looked at without it. */
-function raw(
-  path: string,
-  options: { method?: string; headers?: Record<string, string>; body?: string | Buffer } = {},
-): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
-  return new Promise((resolve, reject) => {
-    const sent = request(`${lambda.url}${path}`, {
-      method: options.method ?? 'POST',
-      headers: options.headers,
-    });
-    sent.on('response', response => {
-      let body = '';
-      response.on('data', chunk => (body += chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-      );
-    });
-    sent.on('error', reject);
-    sent.end(options.body);
-  });
-}
+const raw = (path: string, options: RawOptions = {}) => rawCall(lambda.url + path, options);
 const at = (name: string) => `/2015-03-31/functions/${name}/invocations`;
 
 describe('a function is named', () => {
@@ -364,6 +345,9 @@ test('logs carry the request id, in order; the tail comes back in the response',
   const own = logged.filter(one => one.requestId === id);
   expect(own.map(one => one.text).join('')).toBe(tail);
 
+  const long = await call(client, 'verbs', { do: 'say', name: 'x'.repeat(9000) }, { LogType: 'Tail' });
+  expect(Buffer.from(long.output.LogResult ?? '', 'base64')).toHaveLength(4096);
+
   await call(client, 'verbs', { do: 'exit', code: 1 });
   expect(logged.some(one => one.text.includes('last words') && one.requestId !== undefined)).toBe(true);
 });
@@ -384,12 +368,12 @@ test('an environment killed in the middle of a request says so, and is replaced'
 });
 
 test('a warm environment is used again, and stands still in between', async () => {
-  await call(client, 'solo', { do: 'tick' });
+  await call(client, 'warm', { do: 'tick' });
   await sleep(200);
-  const { value } = await call(client, 'solo', { do: 'tick' });
+  const { value } = await call(client, 'warm', { do: 'tick' });
   // A 2 ms interval would have come 100 times.
   expect(value).toBeLessThan(10);
-  const calls = [await call(client, 'solo', { do: 'calls' }), await call(client, 'solo', { do: 'calls' })];
+  const calls = [await call(client, 'warm', { do: 'calls' }), await call(client, 'warm', { do: 'calls' })];
   expect(calls.map(answer => answer.value)).toEqual([1, 2]);
 });
 

@@ -16,7 +16,7 @@ async function main(path: string | undefined): Promise<void> {
   if (path === undefined) {
     throw new CodedError('HF_LOCAL_LAMBDA_SETTINGS', 'name the settings file: main.ts <settings.json>');
   }
-  const { logDir, ...settings } = parseSettings(readFileSync(path === '-' ? 0 : path, 'utf8'));
+  const { logDir, ...settings } = parseSettings(read(path));
   const files = logDir === undefined ? undefined : fileLog(logDir);
   const toStderr: LogSink = ({ functionName, text }) => process.stderr.write(`${functionName} ${text}`);
   const lambda = await startLocalLambda({
@@ -40,11 +40,19 @@ async function main(path: string | undefined): Promise<void> {
   say({ url: lambda.url, functions });
 }
 
+function read(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8');
+  } catch (error) {
+    const problem = `cannot read the settings file: ${(error as Error).message}`;
+    throw new CodedError('HF_LOCAL_LAMBDA_SETTINGS', problem, { cause: error });
+  }
+}
+
 try {
   await main(process.argv[2]);
 } catch (error) {
-  if (!(error instanceof CodedError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  const { code, message } = error as CodedError;
-  process.stderr.write(`${code}: ${message}\n`);
+  if (!(error instanceof CodedError)) throw error;
+  process.stderr.write(`${error.code}: ${error.message}\n`);
   process.exit(1);
 }

@@ -1,6 +1,7 @@
 /** Shared by this folder's tests: a function that does what its event says, and a real SDK client for it. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
@@ -102,4 +103,31 @@ export async function call(
     functionError: output.FunctionError,
     output,
   };
+}
+
+export interface RawOptions {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+}
+
+/** The SDK hides what it does not model, so the exact bytes are looked at without it. */
+export function rawCall(
+  url: string,
+  { method = 'POST', headers, body }: RawOptions,
+): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers });
+    sent.on('response', response => {
+      let text = '';
+      response.on('data', chunk => {
+        text += chunk;
+      });
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
+      );
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
 }
