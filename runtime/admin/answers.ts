@@ -51,6 +51,7 @@ const CODE_STATUS: Readonly<Record<string, number>> = {
   META0006: 409,
   META0016: 409,
   META0017: 409,
+  HF_LAMBDA_ARN: 400,
   HF_SERVICE_TYPE: 400,
 };
 

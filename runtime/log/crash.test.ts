@@ -3,6 +3,7 @@ import { type Disk, type DiskFile, diskErrorCode } from '../platform/disk.ts';
 import { openInlineLog } from './inline-log.ts';
 import * as recovery from './recover.ts';
 import * as format from './segment-format.ts';
+import * as reader from './segment-reader.ts';
 import { faultCounts, History, type Subject } from './testing/lives.ts';
 
 const SEEDS = 300;
@@ -67,11 +68,23 @@ const sameDisk = (disk: Disk): Disk => disk;
 
 interface Mutation {
   readonly run: 'run' | 'runDamaged';
-  readonly isHarmless?: boolean;
   readonly wrap?: (disk: Disk) => Disk;
-  readonly recover?: Partial<typeof recovery>;
-  readonly format?: Partial<typeof format>;
+  /** Replacements for exports of a module, by its file. */
+  readonly replace?: Readonly<Record<string, object>>;
+  readonly isHarmless?: boolean;
 }
+
+const replaceRecover = (
+  change: (found: recovery.Recovery) => Partial<recovery.Recovery>,
+): Readonly<Record<string, object>> => ({
+  './recover.ts': {
+    ...recovery,
+    recover: (...parameters: Parameters<typeof recovery.recover>) => {
+      const found = recovery.recover(...parameters);
+      return { ...found, ...change(found) };
+    },
+  },
+});
 
 /** Guards broken on purpose. Each must be found, or the search above proves nothing about it. */
 const mutations: Readonly<Record<string, Mutation>> = {
@@ -112,59 +125,35 @@ const mutations: Readonly<Record<string, Mutation>> = {
   },
   'the tail is acted on without being copied': {
     run: 'run',
-    recover: {
-      recover: (...parameters) => {
-        const found = recovery.recover(...parameters);
-        return { ...found, durable: found.durable + found.tail.length, tail: [] };
-      },
-    },
+    replace: replaceRecover(({ durable, tail }) => ({ durable: durable + tail.length, tail: [] })),
   },
-  'the tail is cut instead of copied': {
-    run: 'run',
-    recover: { recover: (...parameters) => ({ ...recovery.recover(...parameters), tail: [] }) },
-  },
-  'epochs are not remembered': {
-    run: 'run',
-    recover: { recover: (...parameters) => ({ ...recovery.recover(...parameters), epoch: 1 }) },
-  },
-};
-
-/** Mutations of what runs underneath recovery; their modules are replaced before it is loaded. */
-const formatMutations: Readonly<Record<string, Mutation>> = {
-  'payloads are not checked': { run: 'runDamaged', format: { payloadIsValid: () => true } },
-  'watermarks are not looked at': {
+  'the tail is cut instead of copied': { run: 'run', replace: replaceRecover(() => ({ tail: [] })) },
+  'epochs are not remembered': { run: 'run', replace: replaceRecover(() => ({ epoch: 1 })) },
+  'payloads are not checked': {
     run: 'runDamaged',
-    format: {
-      decodeFrame: (...parameters) => {
-        const frame = format.decodeFrame(...parameters);
-        return frame === undefined ? undefined : { ...frame, watermark: 0 };
-      },
+    replace: { './segment-format.ts': { ...format, payloadIsValid: () => true } },
+  },
+  'what follows a damaged record is not looked at': {
+    run: 'runDamaged',
+    replace: {
+      './segment-reader.ts': { ...reader, readRemainder: () => ({ watermark: -1, clean: true }) },
     },
   },
 };
 
-test.for(Object.entries({ ...mutations, ...formatMutations }))(
-  'planted and found: %s',
-  async ([, mutation]) => {
+test.for(Object.entries(mutations))('planted and found: %s', async ([, mutation]) => {
+  vi.resetModules();
+  const { run, wrap = sameDisk, replace = {}, isHarmless = false } = mutation;
+  for (const [file, exports] of Object.entries(replace)) vi.doMock(file, () => exports);
+  try {
+    const mutant = await import('./inline-log.ts');
+    const found = firstViolation({ openInlineLog: mutant.openInlineLog, wrap }, run);
+    expect(found === undefined, found).toBe(isHarmless);
+  } finally {
+    for (const file of Object.keys(replace)) vi.doUnmock(file);
     vi.resetModules();
-    if (mutation.recover !== undefined)
-      vi.doMock('./recover.ts', () => ({ ...recovery, ...mutation.recover }));
-    if (mutation.format !== undefined)
-      vi.doMock('./segment-format.ts', () => ({ ...format, ...mutation.format }));
-    try {
-      const mutant = await import('./inline-log.ts');
-      const planted = { openInlineLog: mutant.openInlineLog, wrap: mutation.wrap ?? sameDisk };
-      const found = firstViolation(planted, mutation.run);
-      if (mutation.isHarmless === true) expect(found).toBeUndefined();
-      else expect(found).toBeDefined();
-      console.log(found);
-    } finally {
-      vi.doUnmock('./recover.ts');
-      vi.doUnmock('./segment-format.ts');
-      vi.resetModules();
-    }
-  },
-);
+  }
+});
 
 /** What the first unlucky seed says: a broken promise, or damage where nothing was damaged. */
 function firstViolation(planted: Subject, run: 'run' | 'runDamaged'): string | undefined {

@@ -1,24 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { appendDurably, logConformance } from './conformance.ts';
-import { type FileLogOptions, openFileLog } from './file-log.ts';
+import { openFileLog } from './file-log.ts';
 import type { Log } from './log.ts';
+import { testOptions } from './testing/file-options.ts';
 
 const MIB = 1024 * 1024;
-
-export const testOptions = (directory: string): FileLogOptions => ({
-  directory,
-  partition: 3,
-  segmentBytes: MIB,
-  runwayBytes: MIB / 4,
-  random: { bytes: length => randomBytes(length), float: Math.random },
-  onFailure: error => {
-    throw error;
-  },
-});
 
 logConformance('segmented log over files', async () => {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'holdfast-log-'));

@@ -19,13 +19,13 @@ export class Waiters {
 
   /** Undefined: the invocation is unknown. Otherwise how to stop waiting. */
   wait(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {
-    const ended = this.view.get('completed', id);
-    if (ended !== undefined) {
+    const inv = this.view.get('invocation', id);
+    if (inv === undefined) {
+      const ended = this.view.get('completed', id);
+      if (ended === undefined) return undefined;
       done({ id, target: ended.target, result: ended.result, expiresAt: ended.expiresAt });
       return () => undefined;
     }
-    const inv = this.view.get('invocation', id);
-    if (inv === undefined) return undefined;
     const waiter: Waiter = result => done({ id, result, target: inv.target });
     let waiters = this.waiting.get(id);
     if (waiters === undefined) {

@@ -7,8 +7,6 @@
  * write to or sync that file any more.
  */
 
-import { CodedError } from './error.ts';
-
 export interface DiskFile {
   size(): number;
   /** Fills `into` from `offset` on, as far as one call gets; the number of bytes, 0 at the end of the file. */
@@ -42,8 +40,9 @@ export interface Disk {
 
 /** The device's word on an error (`EIO`, `ENOSPC`, ...); undefined for anything that is not a device error. */
 export function diskErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error instanceof CodedError || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  // Node's own codes (ERR_ASSERTION, ...) and ours have an underscore; the system's have none.
+  return /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined;
 }
 
 /** Writes all of `bytes`, however many calls that takes. */

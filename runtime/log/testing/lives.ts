@@ -72,8 +72,10 @@ export class History {
       const log = this.#open();
       if (astray) this.disk.faults.misdirectedWrite = 0.1;
       this.#appendBatches(log, 'last');
+      this.#runTurns();
       this.disk.heal();
-      // In the last turns, idle ones, a mark says that all of this was durable.
+      // A write that arrives, so that all before it is below a watermark on disk; idle turns then mark it, too.
+      this.#appendBatches(log, 'witness');
       this.#runTurns();
       if (!astray) this.#rotSomewhere();
       this.#open();

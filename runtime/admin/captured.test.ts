@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { Outcome } from '../core/effect.ts';
+import { deploymentOf, serviceOf } from './testing/captured.ts';
+import { ask, DP, type Script, setUp } from './testing/setup.ts';
+
+interface Row {
+  readonly label: string;
+  readonly request: { method: string; url: string; headers: Record<string, string>; body: string | null };
+  readonly response: { status: number; headers: Record<string, string>; body: string };
+}
+const rows: Row[] = JSON.parse(readFileSync(new URL('vectors/admin.json', import.meta.url), 'utf8'));
+
+/** Status codes that this version deliberately gives in place of the Restate server's. */
+const DIFFERENT: Readonly<Record<string, number>> = {
+  'dp unreachable': 400, // no HTTP deployments yet
+  'dp delete no force': 202, // removes what nothing uses
+};
+/** What the engine answers, where the row does not follow from the request. */
+const OUTCOMES: Readonly<Record<string, Outcome>> = {
+  'kill again': 'alreadyCompleted',
+  'cancel unknown': 'unknown',
+  'cancel scheduled': 'ended',
+  'dp delete again': 'unknown',
+};
+
+const full = rows.find(row => row.label === 'services');
+
+function script(engine: Script, { label, response }: Row): void {
+  engine.outcome = OUTCOMES[label] ?? 'applied';
+  const json = response.body.startsWith('{') ? JSON.parse(response.body) : {};
+  engine.registered = response.status === 409 || response.status === 200 ? 'unchanged' : 'created';
+  if (json.deployments !== undefined) engine.all = json.deployments.map(deploymentOf);
+  else if (json.services !== undefined) engine.all = [deploymentOf(json)];
+  else engine.all = [deploymentOf({ id: DP, services: [] })];
+  if (full === undefined) throw new Error('no capture of a service');
+  const service = serviceOf(JSON.parse(full.response.body));
+  engine.found = [service];
+  if (!label.startsWith('dp') && label !== 'deployments') {
+    engine.all = [
+      { ...deploymentOf({ id: 'dp_14EXOUgE2OQl8ItVToQQOCB', services: [] }), services: [service] },
+    ];
+  }
+}
+
+/** Texts are our own; `compression` and the server's own version are not ours to claim. */
+function comparable(body: string): unknown {
+  if (!body.startsWith('{')) return body === '' ? '' : 'text';
+  return JSON.parse(body, (key, member) => {
+    if (key === 'message' || key === 'version' || key === 'ingress_endpoint' || key === 'features')
+      return 'any';
+    return key === 'compression' ? undefined : member;
+  });
+}
+
+test.each(rows.map(row => [row.label, row] as const))('as the Restate server: %s', async (label, row) => {
+  const { engine, admin } = setUp();
+  script(engine, row);
+  const { method, url, headers, body } = row.request;
+  const sent = await ask(admin, method, url, body ?? '', Object.entries(headers));
+  expect(sent.status).toBe(DIFFERENT[label] ?? row.response.status);
+  const { 'content-length': _, ...sentHeaders } = sent.headers;
+  if (label in DIFFERENT) return;
+  if (label === 'dp put') {
+    expect(sent.body).toBe(''); // there is no PATCH yet that the text could point to
+    return;
+  }
+  // Texts as long as theirs are compressed in one case and not in the other.
+  expect({ vary: 'any', ...sentHeaders }).toEqual({
+    ...row.response.headers,
+    vary: sentHeaders['vary'] ?? 'any',
+  });
+  const captured = row.response as { body: string; text?: true };
+  expect(comparable(sent.body)).toEqual(captured.text ? 'text' : comparable(captured.body));
+});

@@ -1,0 +1,35 @@
+/** Test support: an ingress over a scripted engine with a service of every kind. */
+import type { Reply } from '../../partition/engine.ts';
+import type { Clock, Logger } from '../../platform/ports.ts';
+import { createIngress, type IngressLimits } from '../ingress.ts';
+import { handlerMetadata, ID, ScriptedEngine, serviceMetadata } from './scripted-engine.ts';
+
+export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+export const clock: Clock = { now: () => 0, monotonicMs: () => 0 };
+
+export function setUp(limits: IngressLimits = {}) {
+  const keyed = [handlerMetadata('run', { type: 'workflow' }), handlerMetadata('add', { type: 'exclusive' })];
+  const engine = new ScriptedEngine([
+    serviceMetadata('Svc', [
+      ...['echo', 'nothing', 'longsleep', 'fail', 'send'].map(name => handlerMetadata(name)),
+      handlerMetadata('hidden', { public: false }),
+      handlerMetadata('any', { input: { required: false, contentType: '*/*' } }),
+      handlerMetadata('text', { input: { required: false, contentType: 'text/*' } }),
+      handlerMetadata('must', { input: { required: true, contentType: 'application/json' } }),
+      handlerMetadata('no', { input: { required: false } }),
+      handlerMetadata('schema', { input: { required: false, contentType: '*/*', jsonSchema: {} } }),
+      handlerMetadata('empty', { output: { contentType: 'text/plain', setContentTypeIfEmpty: true } }),
+    ]),
+    serviceMetadata('Full', [handlerMetadata('h')], { public: false }),
+    serviceMetadata('Obj', keyed, { type: 'virtualObject' }),
+    serviceMetadata('Wf', keyed, { type: 'workflow' }),
+    serviceMetadata('Lazy', keyed, { type: 'virtualObject' }),
+  ]);
+  return { engine, ingress: createIngress({ engine, logger: silent, clock, limits }) };
+}
+
+export const value = (text: string): Reply => ({
+  id: ID,
+  result: { kind: 'success', value: new TextEncoder().encode(text) },
+  target: { service: 'Svc', handler: 'echo', key: '' },
+});

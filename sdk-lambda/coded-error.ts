@@ -1,0 +1,9 @@
+/** A mistake in how the SDK is used. The message says what to do; the code has a page in `docs/errors/`. */
+export class SdkUsageError extends Error {
+  override readonly name = 'SdkUsageError';
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(`${message} See docs/errors/${code}.md.`);
+    this.code = code;
+  }
+}

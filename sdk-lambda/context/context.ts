@@ -1,0 +1,129 @@
+/** The types of the context that handlers get: the verbs of durable execution. */
+import type {
+  Service,
+  ServiceDefinitionFrom,
+  VirtualObject,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinitionFrom,
+} from '../definitions.ts';
+import type { Duration } from '../duration.ts';
+import type { TerminalError } from '../errors.ts';
+import type { RestatePromise } from '../promise.ts';
+import type { Serde } from '../serde.ts';
+import type { Client, SendClient } from './client.ts';
+
+export type InvocationId = string & { readonly __brand: 'InvocationId' };
+export const InvocationIdParser = { fromString: (id: string): InvocationId => id as InvocationId };
+
+export interface InvocationHandle {
+  readonly invocationId: Promise<InvocationId>;
+}
+export type InvocationPromise<T> = RestatePromise<T> & InvocationHandle;
+
+export interface Target {
+  readonly service: string;
+  readonly handler: string;
+  readonly key?: string;
+  toString(): string;
+}
+
+/** The request as this handler got it. */
+export interface Request {
+  readonly target: Target;
+  /** Stable over retries and suspensions. */
+  readonly id: InvocationId;
+  /** Headers of the original call. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** Headers of this attempt's request; differ between attempts. */
+  readonly attemptHeaders: ReadonlyMap<string, string | string[] | undefined>;
+  readonly body: Uint8Array;
+  /** What the platform passed along; on Lambda its context. */
+  readonly extraArgs: unknown[];
+  readonly idempotencyKey?: string;
+  /** Aborted when this attempt is over, for whatever reason; release what the handler holds. */
+  readonly attemptCompletedSignal: AbortSignal;
+}
+
+/** Deterministic: the same values at every attempt. Predictable, so not for secrets. */
+export interface Rand {
+  /** Uniform in [0, 1). */
+  random(): number;
+  uuidv4(): string;
+}
+
+/** The time, recorded when it is first read. Each call is a step, as `run` is. */
+export interface ContextDate {
+  now(): Promise<number>;
+  toJSON(): Promise<string>;
+}
+
+export type RunAction<T> = (() => Promise<T>) | (() => T);
+
+/** Without any of the retry options the server's retry policy applies. */
+export interface RunOptions<T> {
+  readonly serde?: Serde<T>;
+  /** Attempts in total before the failure becomes the result. @default unlimited */
+  readonly maxRetryAttempts?: number;
+  /** @default unlimited */
+  readonly maxRetryDuration?: Duration | number;
+  /** @default 50 ms */
+  readonly initialRetryInterval?: Duration | number;
+  /** @default 10 s */
+  readonly maxRetryInterval?: Duration | number;
+  /** @default 2 */
+  readonly retryIntervalFactor?: number;
+}
+
+export interface GenericSend<REQ> {
+  readonly service: string;
+  readonly method: string;
+  readonly parameter: REQ;
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  readonly inputSerde?: Serde<REQ>;
+  readonly delay?: Duration | number;
+  readonly idempotencyKey?: string;
+  /** Shown in the journal. */
+  readonly name?: string;
+}
+
+export interface GenericCall<REQ, RES> extends Omit<GenericSend<REQ>, 'delay'> {
+  readonly outputSerde?: Serde<RES>;
+}
+
+export interface Context {
+  readonly rand: Rand;
+  /** Silent while recorded steps are replayed. */
+  readonly console: Console;
+  readonly date: ContextDate;
+
+  /**
+   * Runs `action` once and journals its result; later attempts get the result. If the attempt breaks before the
+   * result is stored, the action runs again. A TerminalError is a result; any other error is retried.
+   */
+  run<T>(action: RunAction<T>): RestatePromise<T>;
+  run<T>(name: string, action: RunAction<T>, options?: RunOptions<T>): RestatePromise<T>;
+
+  sleep(duration: Duration | number, name?: string): RestatePromise<void>;
+
+  /** A promise that anyone who has the id can settle. */
+  awakeable<T>(serde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> };
+  resolveAwakeable<T>(id: string, payload?: T, serde?: Serde<T>): void;
+  rejectAwakeable(id: string, reason: string | TerminalError): void;
+
+  serviceClient<D>(service: ServiceDefinitionFrom<D>): Client<Service<D>>;
+  serviceSendClient<D>(service: ServiceDefinitionFrom<D>): SendClient<Service<D>>;
+  objectClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>>;
+  objectSendClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): SendClient<VirtualObject<D>>;
+  workflowClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
+  workflowSendClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
+  genericCall<REQ = Uint8Array, RES = Uint8Array>(call: GenericCall<REQ, RES>): InvocationPromise<RES>;
+  genericSend<REQ = Uint8Array>(send: GenericSend<REQ>): InvocationHandle;
+
+  /** The result of another invocation. */
+  attach<T>(invocationId: InvocationId, serde?: Serde<T>): RestatePromise<T>;
+  cancel(invocationId: InvocationId): void;
+
+  request(): Request;
+}

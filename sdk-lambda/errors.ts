@@ -1,0 +1,90 @@
+/**
+ * The errors of the public API. What is thrown decides what happens: a TerminalError is a result (it reaches the
+ * caller, is journaled and never retried); anything else fails the attempt, which the server retries.
+ */
+import type { WireFailure } from '@holdfast/protocol';
+import type { Duration } from './duration.ts';
+
+const INTERNAL_ERROR = 500;
+
+export interface RestateErrorOptions {
+  readonly errorCode?: number;
+  readonly cause?: unknown;
+}
+
+export class RestateError extends Error {
+  readonly code: number;
+  override name = 'RestateError';
+  constructor(message: string, options: RestateErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.errorCode ?? INTERNAL_ERROR;
+  }
+}
+
+export interface TerminalErrorOptions extends RestateErrorOptions {
+  /** Travels with the error to whoever awaits this invocation. Needs protocol version 6. */
+  readonly metadata?: Record<string, string>;
+}
+
+export class TerminalError extends RestateError {
+  override name = 'TerminalError';
+  readonly metadata?: Record<string, string>;
+  constructor(message: string, options: TerminalErrorOptions = {}) {
+    super(message, options);
+    if (options.metadata !== undefined) this.metadata = options.metadata;
+  }
+}
+
+/** `orTimeout` ran out. */
+export class TimeoutError extends TerminalError {
+  override name = 'TimeoutError';
+  constructor() {
+    super('Timeout occurred', { errorCode: 408 });
+  }
+}
+
+/** The invocation was cancelled. May be caught to compensate; a later cancellation is thrown again. */
+export class CancelledError extends TerminalError {
+  override name = 'CancelledError';
+  constructor() {
+    super('Cancelled', { errorCode: 409 });
+  }
+}
+
+export interface RetryableErrorOptions {
+  /** Retry after this long instead of after the policy's next interval. */
+  readonly retryAfter?: Duration | number;
+}
+
+export class RetryableError extends RestateError {
+  override name = 'RetryableError';
+  readonly retryAfter?: Duration | number;
+  constructor(message: string, options: RetryableErrorOptions & RestateErrorOptions = {}) {
+    super(message, options);
+    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+  }
+  static from(cause: unknown, options: RetryableErrorOptions = {}): RetryableError {
+    return new RetryableError(asError(cause).message, { ...options, cause });
+  }
+}
+
+/** JavaScript can throw anything; the protocol carries errors. */
+export const asError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error(`Non-Error value: ${JSON.stringify(thrown)}`);
+
+const UINT32_MAX = 0xffffffff;
+
+/** Whatever user code put into the error, what comes out encodes: failing here would lose the failure. */
+export function toWireFailure({ code, message, metadata }: TerminalError): WireFailure {
+  return {
+    code: Number.isInteger(code) && code >= 0 && code <= UINT32_MAX ? code : INTERNAL_ERROR,
+    message: String(message),
+    metadata: Object.entries(metadata ?? {}).map(([key, value]) => ({ key, value: String(value) })),
+  };
+}
+
+export function fromWireFailure({ code, message, metadata }: WireFailure): TerminalError {
+  const options =
+    metadata.length === 0 ? {} : { metadata: Object.fromEntries(metadata.map(m => [m.key, m.value])) };
+  return new TerminalError(message, { errorCode: code, ...options });
+}

@@ -1,0 +1,119 @@
+/**
+ * One attempt over request/response, without any transport: the recorded journal in, response frames out. The
+ * adapters wrap it; simulators and tests call it directly. Apart from what `ports` brings in it is deterministic.
+ */
+import { decodeFrames } from '@holdfast/protocol';
+import { Attempt, type Defer } from './attempt.ts';
+import type { Request, Target } from './context/context.ts';
+import { InvocationIdParser } from './context/context.ts';
+import { createContext } from './context/create.ts';
+import type { Definition, HandlerDefinition } from './definitions.ts';
+import { TerminalError } from './errors.ts';
+import { Machine } from './machine/machine.ts';
+import { type Serde, serde } from './serde.ts';
+
+export interface InvocationPorts {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** @default process.nextTick behind a microtask: no timer, no turn of the event loop */
+  readonly defer?: Defer;
+  /** @default the global console */
+  readonly console?: Console;
+}
+
+export interface InvocationRequest extends InvocationPorts {
+  readonly service: string;
+  readonly handler: string;
+  /** Protocol version of the request, one of those advertised. */
+  readonly version: number;
+  readonly body: Uint8Array;
+  readonly attemptHeaders?: ReadonlyMap<string, string | string[] | undefined>;
+  readonly extraArgs?: unknown[];
+}
+
+/** Both phases run within the current turn, so nothing else can interleave. */
+export const drainMicrotasks: Defer = callback => {
+  // The tick queue runs once the microtask queue is empty. Entering it from a microtask matters: a tick that is
+  // queued by a tick runs before the microtasks that the first one caused.
+  queueMicrotask(() => process.nextTick(callback));
+};
+
+/** The response frames. Throws a ProtocolError on an undecodable body. */
+export async function runAttempt(
+  service: Definition,
+  handler: HandlerDefinition,
+  invocation: InvocationRequest,
+): Promise<Uint8Array> {
+  const machine = new Machine(invocation.version);
+  machine.notify(decodeFrames(invocation.body));
+  machine.inputClosed();
+  if (machine.ready) {
+    const attempt = new Attempt(machine, {
+      now: invocation.now,
+      defer: invocation.defer ?? drainMicrotasks,
+      asTerminalError: handler.options.asTerminalError ?? service.options.asTerminalError,
+    });
+    startHandler(attempt, service, handler, invocation);
+    await attempt.done;
+  }
+  return machine.takeOutput();
+}
+
+const INPUT_ERROR = 400;
+const EMPTY = new Uint8Array();
+
+/** Runs user code on a ready machine. */
+export function startHandler(
+  attempt: Attempt,
+  service: Definition,
+  handler: HandlerDefinition,
+  parts: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs' | 'console'>,
+): void {
+  const defaultSerde: Serde<unknown> = handler.options.serde ?? service.options.serde ?? serde.json;
+  const input = handler.options.input ?? defaultSerde;
+  const output = handler.options.output ?? defaultSerde;
+  const request = createRequest(attempt, service, handler, parts);
+  const context = createContext({ attempt, request, defaultSerde, console: parts.console ?? console });
+  void attempt.start(async () => {
+    let argument: unknown;
+    try {
+      argument = input.deserialize(request.body);
+    } catch (error) {
+      // No retry will make it readable.
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TerminalError(`Failed to deserialize input: ${reason}`, { errorCode: INPUT_ERROR });
+    }
+    return output.serialize(await handler.fn.call(service.self, context, argument));
+  });
+}
+
+function createRequest(
+  attempt: Attempt,
+  service: Definition,
+  handler: HandlerDefinition,
+  { attemptHeaders, extraArgs }: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs'>,
+): Request {
+  const { start, input } = attempt.machine;
+  let headers: ReadonlyMap<string, string> | undefined;
+  const target: Target = {
+    service: service.name,
+    handler: handler.name,
+    ...(start.key === '' ? {} : { key: start.key }),
+    toString: () => [service.name, ...(start.key === '' ? [] : [start.key]), handler.name].join('/'),
+  };
+  return {
+    target,
+    id: InvocationIdParser.fromString(start.debugId),
+    get headers() {
+      headers ??= new Map(input.headers.map(({ key, value }) => [key, value]));
+      return headers;
+    },
+    attemptHeaders: attemptHeaders ?? new Map(),
+    body: input.value ?? EMPTY,
+    extraArgs: extraArgs ?? [],
+    ...(start.idempotencyKey === undefined ? {} : { idempotencyKey: start.idempotencyKey }),
+    get attemptCompletedSignal() {
+      return attempt.completedSignal;
+    },
+  };
+}

@@ -1,0 +1,122 @@
+/** Test helper: an invocation's journal by hand, and attempts at it, over request/response or fed live. */
+import {
+  type DecodedFrame,
+  decodeFrame,
+  decodeFrames,
+  encodeFrame,
+  type Frame,
+  isCommand,
+  type Message,
+  type MessageInput,
+  MessageType,
+} from '@holdfast/protocol';
+import { Attempt } from './attempt.ts';
+import type { AnyDefinition } from './endpoint.ts';
+import { createEndpoint } from './endpoint.ts';
+import { handleInvocation } from './http.ts';
+import { drainMicrotasks, type InvocationPorts, startHandler } from './invocation.ts';
+import { Machine } from './machine/machine.ts';
+
+export const NOW_MS = 1_800_000_000_000;
+export const INVOCATION_ID = new Uint8Array(24).fill(7);
+
+export interface JournalSpec extends Partial<InvocationPorts> {
+  readonly input?: Uint8Array;
+  /** Commands and notifications after the input, as whole frames. */
+  readonly entries?: readonly Uint8Array[];
+  readonly version?: number;
+  readonly start?: MessageInput<'Start'>;
+}
+
+export interface AttemptResult {
+  /** Commands that were written, as whole frames. */
+  readonly commands: readonly Uint8Array[];
+  readonly proposals: readonly Message<'ProposeRunCompletion'>[];
+  readonly frames: readonly DecodedFrame[];
+  readonly terminator: DecodedFrame;
+}
+
+export function requestBody({ input, entries = [], start }: JournalSpec): Uint8Array {
+  return concat([
+    encodeFrame('Start', {
+      id: INVOCATION_ID,
+      debugId: 'inv_1test',
+      knownEntries: entries.length + 1,
+      partialState: true,
+      randomSeed: 42n,
+      ...start,
+    }),
+    encodeFrame('InputCommand', { value: input ?? new Uint8Array() }),
+    ...entries,
+  ]);
+}
+
+/** One attempt over request/response. */
+export async function attempt(
+  service: AnyDefinition,
+  handler: string,
+  journal: JournalSpec,
+): Promise<AttemptResult> {
+  const { status, body } = await handleInvocation(createEndpoint([service]), {
+    service: service.name,
+    handler,
+    version: journal.version ?? 6,
+    body: requestBody(journal),
+    now: journal.now ?? (() => NOW_MS),
+    ...(journal.defer === undefined ? {} : { defer: journal.defer }),
+    ...(journal.console === undefined ? {} : { console: journal.console }),
+  });
+  if (status !== 200) throw new Error(`status ${status}: ${text(body)}`);
+  return resultOf(decodeFrames(body));
+}
+
+/** One attempt on a live channel: each chunk of notifications comes after so many drained quiescences. */
+export async function liveAttempt(
+  service: AnyDefinition,
+  handler: string,
+  journal: JournalSpec,
+  chunks: readonly { readonly drains: number; readonly frames: readonly Uint8Array[] }[],
+): Promise<AttemptResult> {
+  const definition = createEndpoint([service]).service(service.name);
+  const handlerDefinition = definition?.handlers.get(handler);
+  if (definition === undefined || handlerDefinition === undefined) throw new Error(`no handler ${handler}`);
+  const machine = new Machine(6);
+  machine.notify(decodeFrames(requestBody(journal)));
+  const running = new Attempt(machine, { now: () => NOW_MS, defer: drainMicrotasks });
+  startHandler(running, definition, handlerDefinition, {});
+  for (const { drains, frames } of chunks) {
+    for (let i = 0; i < drains; i++) await new Promise<void>(drainMicrotasks);
+    running.notify(decodeFrames(concat(frames)));
+  }
+  running.inputClosed();
+  await running.done;
+  return resultOf(decodeFrames(machine.takeOutput()));
+}
+
+function resultOf(frames: readonly Frame[]): AttemptResult {
+  const decoded = frames.map(decodeFrame);
+  const terminators = decoded.filter(
+    ({ name }) => name === 'End' || name === 'Suspension' || name === 'Error',
+  );
+  const terminator = terminators[0];
+  if (terminator === undefined || terminators.length > 1 || decoded.at(-1) !== terminator) {
+    throw new Error(`the attempt must end with exactly one terminator: ${decoded.map(({ name }) => name)}`);
+  }
+  return {
+    frames: decoded,
+    commands: frames.filter(({ type }) => isCommand(type)).map(({ bytes }) => bytes),
+    proposals: decoded.flatMap(frame => (frame.name === 'ProposeRunCompletion' ? [frame.message] : [])),
+    terminator,
+  };
+}
+
+export const isOutput = (command: Uint8Array): boolean =>
+  ((command[0] ?? 0) << 8) + (command[1] ?? 0) === MessageType.OutputCommand;
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(parts);
+}
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value));
+export const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);

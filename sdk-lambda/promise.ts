@@ -1,0 +1,348 @@
+/**
+ * Promises of the context. They form a tree (leaves are completions and signals, inner nodes are combinators and
+ * mappings) that settles synchronously when a leaf does; only a node on which `then` was called has a native
+ * promise behind it.
+ *
+ * Invariants:
+ * - Lazy: a node asks for its leaves only once it, or something above it, is awaited. A mapper runs at most once,
+ *   and only then.
+ * - Whether user code is blocked, and on what, is known: `rootAwaited` and `rootSettled` bracket every wait.
+ * - Settling a leaf wakes user code only through the roots it settles.
+ */
+import type { WireNotification } from '@holdfast/protocol';
+import { SdkUsageError } from './coded-error.ts';
+import { type Duration, toMillis } from './duration.ts';
+import { asError, fromWireFailure, TerminalError, TimeoutError } from './errors.ts';
+import type { NotificationId } from './machine/machine.ts';
+
+/** What a tree needs of the attempt it belongs to. */
+export interface PromiseHost {
+  /** User code has come to wait for this node, which may have settled already. */
+  rootAwaited(root: Durable<unknown>): void;
+  /** User code that waited for this node goes on. */
+  rootSettled(root: Durable<unknown>): void;
+  /** Registers an awaited leaf; its result, if it is there already. */
+  awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined;
+  sleep(millis: number): Durable<void>;
+}
+
+const PENDING = 0;
+const FULFILLED = 1;
+const REJECTED = 2;
+
+interface Edge {
+  readonly parent: Durable<unknown>;
+  readonly index: number;
+}
+
+export abstract class Durable<T> implements Promise<T> {
+  readonly [Symbol.toStringTag] = 'RestatePromise';
+  readonly host: PromiseHost | undefined;
+  state: typeof PENDING | typeof FULFILLED | typeof REJECTED = PENDING;
+  /** The value, or the reason. */
+  outcome: unknown;
+  #active = false;
+  #edges: Edge[] | undefined;
+  #native: Promise<unknown> | undefined;
+  #resolve: ((value: unknown) => void) | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+
+  constructor(host: PromiseHost | undefined) {
+    this.host = host;
+  }
+
+  /** Asks for what this node depends on; may settle it at once. */
+  protected abstract start(): void;
+  /** A child that was pending when it was asked for has settled. */
+  childSettled(_index: number, _child: Durable<unknown>): void {}
+  /** The unsettled leaves below. */
+  abstract collectLeaves(into: Set<NotificationId>): void;
+
+  activate(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.start();
+  }
+
+  /** Activates `child` and hears of it now or later. */
+  protected follow(child: Durable<unknown>, index: number): void {
+    child.activate();
+    if (child.state !== PENDING) this.childSettled(index, child);
+    else child.#addEdge({ parent: this, index });
+  }
+
+  #addEdge(edge: Edge): void {
+    if (this.#edges === undefined) this.#edges = [edge];
+    else this.#edges.push(edge);
+  }
+
+  get isPending(): boolean {
+    return this.state === PENDING;
+  }
+
+  reject(reason: unknown): void {
+    this.settle(REJECTED, reason);
+  }
+
+  /** Settles with what user code makes of `input`. */
+  protected settleWith<I>(convert: (input: I) => unknown, input: I): void {
+    let value: unknown;
+    try {
+      value = convert(input);
+    } catch (error) {
+      this.settle(REJECTED, error);
+      return;
+    }
+    this.settle(FULFILLED, value);
+  }
+
+  protected settle(state: typeof FULFILLED | typeof REJECTED, outcome: unknown): void {
+    if (this.state !== PENDING) return;
+    this.state = state;
+    this.outcome = outcome;
+    if (this.#native !== undefined) {
+      this.host?.rootSettled(this);
+      if (state === FULFILLED) this.#resolve?.(outcome);
+      else this.#reject?.(outcome);
+    }
+    const edges = this.#edges;
+    this.#edges = undefined;
+    if (edges !== undefined) for (const { parent, index } of edges) parent.childSettled(index, this);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#await().then(onFulfilled as (value: unknown) => A | PromiseLike<A>, onRejected);
+  }
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.#await().catch(onRejected) as Promise<T | B>;
+  }
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    return this.#await().finally(onFinally) as Promise<T>;
+  }
+
+  #await(): Promise<unknown> {
+    if (this.#native !== undefined) return this.#native;
+    this.activate();
+    this.#native = new Promise<unknown>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (this.state === FULFILLED) this.#resolve?.(this.outcome);
+    else if (this.state === REJECTED) this.#reject?.(this.outcome);
+    this.host?.rootAwaited(this);
+    return this.#native;
+  }
+
+  map<U>(mapper: (value?: T, failure?: TerminalError) => U): RestatePromise<U> {
+    return new Mapped(this, mapper as Mapper) as unknown as RestatePromise<U>;
+  }
+
+  orTimeout(duration: Duration | number): RestatePromise<T> {
+    // Without a host it is settled already.
+    if (this.host === undefined) return this as unknown as RestatePromise<T>;
+    const timer = this.host.sleep(toMillis(duration)).map(() => {
+      throw new TimeoutError();
+    });
+    return new Combinator('race', [
+      this,
+      timer as unknown as Durable<unknown>,
+    ]) as unknown as RestatePromise<T>;
+  }
+}
+
+/** One completion or signal. */
+export class Leaf<T> extends Durable<T> {
+  readonly id: NotificationId;
+  readonly #decode: (value: Uint8Array) => T;
+
+  /** `decode` is used for a result with a value; ids and void need none. */
+  constructor(host: PromiseHost, id: NotificationId, decode: (value: Uint8Array) => T) {
+    super(host);
+    this.id = id;
+    this.#decode = decode;
+  }
+
+  protected start(): void {
+    const result = this.host?.awaitLeaf(this);
+    if (result !== undefined) this.deliver(result);
+  }
+
+  deliver(result: WireNotification): void {
+    if (result.failure !== undefined) this.settle(REJECTED, fromWireFailure(result.failure));
+    else if (result.value === undefined) this.settle(FULFILLED, result.invocationId);
+    else this.settleWith(this.#decode, result.value);
+  }
+
+  collectLeaves(into: Set<NotificationId>): void {
+    if (this.state === PENDING) into.add(this.id);
+  }
+}
+
+/** A leaf whose operation also has the id of an invocation. */
+export class CallLeaf<T> extends Leaf<T> {
+  readonly #invocationId: () => RestatePromise<string>;
+  #cached: RestatePromise<string> | undefined;
+  constructor(
+    host: PromiseHost,
+    id: NotificationId,
+    decode: (value: Uint8Array) => T,
+    invocationId: () => RestatePromise<string>,
+  ) {
+    super(host, id, decode);
+    this.#invocationId = invocationId;
+  }
+  get invocationId(): RestatePromise<string> {
+    this.#cached ??= this.#invocationId();
+    return this.#cached;
+  }
+}
+
+type Mapper = (value?: unknown, failure?: TerminalError) => unknown;
+
+class Mapped extends Durable<unknown> {
+  readonly #source: Durable<unknown>;
+  readonly #mapper: Mapper;
+  constructor(source: Durable<unknown>, mapper: Mapper) {
+    super(source.host);
+    this.#source = source;
+    this.#mapper = mapper;
+  }
+  protected start(): void {
+    this.follow(this.#source, 0);
+  }
+  override childSettled(_index: number, { state, outcome }: Durable<unknown>): void {
+    // Only terminal errors are results. A mapper must not turn "this attempt failed" into a value.
+    if (state === FULFILLED) this.settleWith(this.#mapper, outcome);
+    else if (outcome instanceof TerminalError)
+      this.settleWith(failure => this.#mapper(undefined, failure), outcome);
+    else this.settle(REJECTED, outcome);
+  }
+  collectLeaves(into: Set<NotificationId>): void {
+    if (this.state === PENDING) this.#source.collectLeaves(into);
+  }
+}
+
+class Settled extends Durable<unknown> {
+  constructor(state: typeof FULFILLED | typeof REJECTED, outcome: unknown) {
+    super(undefined);
+    this.settle(state, outcome);
+  }
+  protected start(): void {}
+  collectLeaves(): void {}
+}
+
+type Rule = 'all' | 'race' | 'any' | 'allSettled';
+
+/** Whether one child's outcome is the combinator's. */
+const DECIDED_BY: Readonly<Record<Rule, (fulfilled: boolean) => boolean>> = {
+  all: fulfilled => !fulfilled,
+  race: () => true,
+  any: fulfilled => fulfilled,
+  allSettled: () => false,
+};
+
+class Combinator extends Durable<unknown> {
+  readonly #rule: Rule;
+  readonly #children: readonly Durable<unknown>[];
+  readonly #results: unknown[];
+  #left: number;
+
+  constructor(rule: Rule, children: readonly Durable<unknown>[]) {
+    super(children.find(child => child.host !== undefined)?.host);
+    this.#rule = rule;
+    this.#children = children;
+    this.#results = new Array(children.length);
+    this.#left = children.length;
+  }
+
+  protected start(): void {
+    if (this.#left === 0) this.#allHeard();
+    for (let i = 0; i < this.#children.length && this.state === PENDING; i++) {
+      this.follow(this.#children[i] as Durable<unknown>, i);
+    }
+  }
+
+  override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
+    if (this.state !== PENDING) return;
+    const fulfilled = state === FULFILLED;
+    if (DECIDED_BY[this.#rule](fulfilled)) {
+      this.settle(fulfilled ? FULFILLED : REJECTED, outcome);
+      return;
+    }
+    if (this.#rule === 'allSettled') {
+      this.#results[index] = fulfilled
+        ? { status: 'fulfilled', value: outcome }
+        : { status: 'rejected', reason: outcome };
+    } else {
+      this.#results[index] = outcome;
+    }
+    if (--this.#left === 0) this.#allHeard();
+  }
+
+  #allHeard(): void {
+    if (this.#rule === 'any') {
+      this.settle(REJECTED, new AggregateError(this.#results.map(asError), 'All promises were rejected'));
+    } else {
+      this.settle(FULFILLED, this.#results);
+    }
+  }
+
+  collectLeaves(into: Set<NotificationId>): void {
+    if (this.state === PENDING) for (const child of this.#children) child.collectLeaves(into);
+  }
+}
+
+function combine<T>(rule: Rule, promises: Iterable<unknown>): RestatePromise<T> {
+  const children = [...promises];
+  const stranger = children.findIndex(child => !(child instanceof Durable));
+  if (stranger >= 0) {
+    throw new SdkUsageError(
+      'HF_SDK_NOT_DURABLE',
+      `RestatePromise.${rule} got something at index ${stranger} that is not a promise of the context. Pass the promise that ctx.run, ctx.sleep and the like return, unawaited; use .map in place of .then, and ctx.run to wrap other asynchronous work.`,
+    );
+  }
+  if (rule === 'race' && children.length === 0) {
+    // In the language it stays pending; here that would hold the function until it times out.
+    throw new SdkUsageError(
+      'HF_SDK_NEVER_SETTLES',
+      'RestatePromise.race of no promises never settles. Check for the empty list before it.',
+    );
+  }
+  return new Combinator(rule, children as Durable<unknown>[]) as unknown as RestatePromise<T>;
+}
+
+/** A promise of the context. Combine these with `RestatePromise.all` and its siblings. */
+export interface RestatePromise<T> extends Promise<T> {
+  /** Rejects with a TimeoutError unless this settles within the duration. The timer starts now and is durable. */
+  orTimeout(duration: Duration | number): RestatePromise<T>;
+  /** The mapped promise; the mapper runs once, when the result is there and awaited. */
+  map<U>(mapper: (value?: T, failure?: TerminalError) => U): RestatePromise<U>;
+}
+
+type Promises = readonly RestatePromise<unknown>[];
+
+export const RestatePromise = {
+  resolve: <T>(value: T): RestatePromise<Awaited<T>> =>
+    (value instanceof Durable ? value : new Settled(FULFILLED, value)) as unknown as RestatePromise<
+      Awaited<T>
+    >,
+  reject: <T = never>(reason: TerminalError): RestatePromise<T> =>
+    new Settled(REJECTED, reason) as unknown as RestatePromise<T>,
+  all: <const T extends Promises>(values: T) =>
+    combine<{ -readonly [P in keyof T]: Awaited<T[P]> }>('all', values),
+  race: <const T extends Promises>(values: T) => combine<Awaited<T[number]>>('race', values),
+  any: <const T extends Promises>(values: T) => combine<Awaited<T[number]>>('any', values),
+  allSettled: <const T extends Promises>(values: T) =>
+    combine<{ -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>> }>('allSettled', values),
+};
+
+/** Older name of `RestatePromise`. */
+export type CombineablePromise<T> = RestatePromise<T>;
+export const CombineablePromise = RestatePromise;
+
+export const isRestatePromise = (value: unknown): value is RestatePromise<unknown> =>
+  value instanceof Durable;

@@ -1,0 +1,126 @@
+/** Handlers written for the official SDK compile after a change of import. Checked by the type checker. */
+import { expect, expectTypeOf, test } from 'vitest';
+import * as restate from './index.ts';
+import { CombineablePromise, type Context, RestatePromise, rpc, TerminalError } from './index.ts';
+
+const greeter = restate.service({
+  name: 'Greeter',
+  handlers: {
+    async greet(ctx: Context, name: string) {
+      await ctx.sleep({ seconds: 1 }, 'pause');
+      await ctx.sleep(10);
+      // `this` is the handler map.
+      const other: string = await this.shout(ctx, name);
+      return `${name} ${other}`;
+    },
+    shout: async (_ctx: Context, name: string) => name.toUpperCase(),
+    tick: async (_ctx: restate.Context) => {},
+    annotated: restate.handlers.handler(
+      { ingressPrivate: true },
+      async (_ctx: Context, count: number) => count + 1,
+    ),
+    bare: restate.handlers.handler({ description: 'x' }, async _ctx => 'bare'),
+    raw: restate.createServiceHandler(
+      { input: restate.serde.binary, output: restate.serde.binary },
+      async (_ctx: Context, bytes: Uint8Array) => bytes,
+    ),
+  },
+});
+type Greeter = typeof greeter;
+
+interface Plain {
+  add(ctx: Context, amount: number): Promise<number>;
+}
+
+async function clients(ctx: Context) {
+  const client = ctx.serviceClient(greeter);
+  expectTypeOf(client.greet('a')).toEqualTypeOf<restate.InvocationPromise<string>>();
+  expectTypeOf(
+    client.greet('a', rpc.opts({ idempotencyKey: 'k', headers: { a: 'b' } })).invocationId,
+  ).toEqualTypeOf<Promise<restate.InvocationId>>();
+  expectTypeOf(await client.tick()).toEqualTypeOf<void>();
+  expectTypeOf(await client.annotated(1)).toEqualTypeOf<number>();
+  expectTypeOf(await client.bare()).toEqualTypeOf<string>();
+  // @ts-expect-error the input is a string
+  client.greet(1);
+  // @ts-expect-error there is no such handler
+  client.missing();
+
+  expectTypeOf(await ctx.serviceClient<Greeter>({ name: 'Greeter' }).shout('x')).toEqualTypeOf<string>();
+  // @ts-expect-error the name is part of the type
+  ctx.serviceClient<Greeter>({ name: 'Other' });
+  expectTypeOf(await ctx.serviceClient<Plain>({ name: 'Plain' }).add(1)).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.objectClient<Plain>({ name: 'Plain' }, 'key').add(1)).toEqualTypeOf<number>();
+
+  const handle = ctx.serviceSendClient(greeter).greet('a', rpc.sendOpts({ delay: { minutes: 1 } }));
+  expectTypeOf(await handle.invocationId).toEqualTypeOf<restate.InvocationId>();
+  ctx.serviceSendClient(greeter).tick(restate.SendOpts.from({ delay: 1 }));
+  ctx.cancel(await handle.invocationId);
+  expectTypeOf(await ctx.attach<number>(await handle.invocationId)).toEqualTypeOf<number>();
+
+  expectTypeOf(
+    await ctx.genericCall({ service: 's', method: 'm', parameter: new Uint8Array() }),
+  ).toEqualTypeOf<Uint8Array>();
+  const typed = ctx.genericCall<string, number>({
+    service: 's',
+    method: 'm',
+    parameter: 'p',
+    inputSerde: restate.serde.json,
+    outputSerde: restate.serde.json,
+  });
+  expectTypeOf(await typed).toEqualTypeOf<number>();
+  ctx.genericSend({ service: 's', method: 'm', parameter: new Uint8Array(), delay: 5 });
+}
+
+async function steps(ctx: Context) {
+  expectTypeOf(await ctx.run(() => 1)).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.run('x', async () => 'a')).toEqualTypeOf<string>();
+  expectTypeOf(
+    await ctx.run('x', () => true, {
+      maxRetryAttempts: 3,
+      maxRetryDuration: { seconds: 1 },
+    }),
+  ).toEqualTypeOf<boolean>();
+  const upperCase: restate.Serde<string> = {
+    contentType: 'text/plain',
+    serialize: value => new TextEncoder().encode(value),
+    deserialize: data => new TextDecoder().decode(data),
+  };
+  const { id, promise } = ctx.awakeable<string>(upperCase);
+  expectTypeOf(id).toEqualTypeOf<string>();
+  expectTypeOf(await promise.orTimeout({ seconds: 1 })).toEqualTypeOf<string>();
+  ctx.resolveAwakeable(id, 'v', upperCase);
+  ctx.resolveAwakeable(id);
+  ctx.rejectAwakeable(id, 'why');
+  ctx.rejectAwakeable(id, new TerminalError('why', { errorCode: 400, metadata: { a: 'b' } }));
+  expectTypeOf(ctx.rand.random()).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.date.now()).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.date.toJSON()).toEqualTypeOf<string>();
+  ctx.console.log(ctx.request().id, ctx.request().headers.get('x'), ctx.rand.uuidv4());
+}
+
+async function combinators(ctx: Context) {
+  const number = ctx.run('n', () => 1);
+  const text = ctx.run('t', () => 'a');
+  expectTypeOf(await RestatePromise.all([number, text])).toEqualTypeOf<[number, string]>();
+  expectTypeOf(await RestatePromise.race([number, text])).toEqualTypeOf<number | string>();
+  expectTypeOf(await CombineablePromise.any([number, text])).toEqualTypeOf<number | string>();
+  expectTypeOf(await RestatePromise.allSettled([number])).toEqualTypeOf<[PromiseSettledResult<number>]>();
+  expectTypeOf(await RestatePromise.resolve(5)).toEqualTypeOf<number>();
+  expectTypeOf(await number.map((value, failure) => (failure ? failure.code : `${value}`))).toEqualTypeOf<
+    number | string
+  >();
+  const many: restate.CombineablePromise<number>[] = [number];
+  expectTypeOf(await RestatePromise.all(many)).toEqualTypeOf<number[]>();
+  // @ts-expect-error a plain promise is not durable
+  RestatePromise.all([Promise.resolve(1)]);
+}
+
+test('official-style code compiles, and both ways of building an endpoint work', () => {
+  expect([clients, steps, combinators].every(fn => typeof fn === 'function')).toBe(true);
+  expect(restate.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
+  expect(restate.lambda.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
+  expect(restate.endpoint().bind(greeter).handler()).toBeTypeOf('function');
+  // @ts-expect-error a handler takes a context first
+  restate.service({ name: 'Bad', handlers: { wrong: async (count: number) => count } });
+});

@@ -1,0 +1,122 @@
+/**
+ * What handlers see. C6: the same await gives the same value at every attempt, whatever the attempts were cut into.
+ * W2: a step whose result was in the log when an attempt was sent never runs again. C7: an awakeable has the first
+ * value that was accepted. P1: an attempt is sent with nothing that is not in the log.
+ */
+
+import { isDeepStrictEqual } from 'node:util';
+import { crc32 } from 'node:zlib';
+import { decodeFrames, decodeMessage, MessageType } from '@holdfast/protocol';
+import type { NotificationResult } from '../../../runtime/core/model.ts';
+import type { Report } from '../violation.ts';
+import { type Appended, show } from './life-checker.ts';
+import { type Life, type Lives, nameOf } from './lives.ts';
+
+/** One execution of a function: of one request, by one environment. */
+export interface Execution {
+  readonly number: number;
+  readonly life: Life;
+  /** Records that were durable when its request was sent. */
+  readonly sentAt: number;
+}
+
+interface Recorded {
+  readonly result: NotificationResult;
+  readonly position: number;
+}
+
+export class HandlerChecker {
+  readonly #report: Report;
+  readonly #lives: Lives;
+  /** Names of runs by life and completion id; their results by life and name. */
+  readonly #runNames = new Map<string, string>();
+  readonly #runResults = new Map<string, Recorded>();
+  readonly #signals = new Map<string, NotificationResult>();
+  readonly #observed = new Map<string, { readonly value: string; readonly by: number }>();
+
+  constructor(report: Report, lives: Lives) {
+    this.#report = report;
+    this.#lives = lives;
+  }
+
+  entry({ life, entry, fact }: Appended): void {
+    if (entry.kind === 'command' && entry.type === MessageType.RunCommand) {
+      const payload = decodeFrames(entry.frame)[0]?.payload ?? entry.frame;
+      const { resultCompletionId, name } = decodeMessage('RunCommand', payload);
+      this.#runNames.set(`${nameOf(life)}/${resultCompletionId}`, name);
+    } else if (entry.kind === 'completion' && entry.of === 'run') {
+      const name = this.#runNames.get(`${nameOf(life)}/${entry.completionId}`);
+      this.#runResults.set(`${nameOf(life)}/${name}`, { result: entry.result, position: fact.position });
+    } else if (entry.kind === 'signal') {
+      const name = `${nameOf(life)}/${entry.signal}`;
+      if (!this.#signals.has(name)) this.#signals.set(name, entry.result);
+    }
+  }
+
+  /** The body of an attempt's request: its journal is a prefix of what the log has. */
+  sent(body: Uint8Array): { readonly life: Life; readonly knownEntries: number } | undefined {
+    const [start, ...entries] = decodeFrames(body);
+    if (start === undefined) return undefined;
+    const { debugId, knownEntries } = decodeMessage('Start', start.payload);
+    const life = this.#lives.get(debugId);
+    if (life === undefined || life.journal.length < knownEntries) {
+      const durable = life?.journal.length ?? 'none';
+      this.#report('P1', `${debugId} is sent with ${knownEntries} entries, of which ${durable} are durable`);
+      return undefined;
+    }
+    if (entries.length !== knownEntries) {
+      this.#report('C6', `${debugId} is sent with ${entries.length} entries, its row says ${knownEntries}`);
+    }
+    for (const [index, { bytes }] of entries.entries()) {
+      if (crc32(bytes) === life.journal[index]) continue;
+      this.#report('C6', `entry ${index} of ${debugId} is sent with another value than it had`);
+      break;
+    }
+    return { life, knownEntries };
+  }
+
+  runStarts({ life, sentAt, number }: Execution, name: string): void {
+    const recorded = this.#runResults.get(`${nameOf(life)}/${name}`);
+    if (recorded !== undefined && recorded.position <= sentAt) {
+      const when = `its result is record ${recorded.position}, execution ${number} was sent at ${sentAt}`;
+      this.#report('W2', `step ${name} of ${nameOf(life)} runs again: ${when}`);
+    }
+  }
+
+  /** User code got `value` (as text) from the await at `path`. */
+  observed({ life, number }: Execution, path: string, value: string): void {
+    const key = `${nameOf(life)}/${path}`;
+    const before = this.#observed.get(key);
+    if (before === undefined) this.#observed.set(key, { value, by: number });
+    else if (before.value !== value) {
+      const was = `'${before.value}' in execution ${before.by}`;
+      this.#report('C6', `await ${path} of ${nameOf(life)} gives '${value}' in execution ${number}, ${was}`);
+    }
+  }
+
+  /** User code got a run's value: the one in the log. */
+  gotRun({ life }: Execution, name: string, value: string): void {
+    this.#sameAs(
+      this.#runResults.get(`${nameOf(life)}/${name}`)?.result,
+      value,
+      `run ${name} of ${nameOf(life)}`,
+    );
+  }
+
+  /** User code got an awakeable's value: the first that was accepted. */
+  gotSignal({ life }: Execution, signal: number, value: string): void {
+    this.#sameAs(
+      this.#signals.get(`${nameOf(life)}/${signal}`),
+      value,
+      `signal ${signal} of ${nameOf(life)}`,
+    );
+  }
+
+  #sameAs(recorded: NotificationResult | undefined, value: string, what: string): void {
+    if (recorded?.kind !== 'success') {
+      this.#report('C7', `${what} gave '${value}', the log has ${recorded?.kind ?? 'nothing'}`);
+    } else if (!isDeepStrictEqual(JSON.parse(Buffer.from(recorded.value).toString()), value)) {
+      this.#report('C7', `${what} gave '${value}', the log has ${show(recorded)}`);
+    }
+  }
+}

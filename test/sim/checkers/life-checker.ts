@@ -1,0 +1,215 @@
+/**
+ * C3: a result never changes. C4: only the current attempt extends or ends a journal, once. C6: a journal index has
+ * one value for ever, an attempt's entries are all applied or none. C7: a completion comes once. W2: while an
+ * idempotent invocation runs or is retained, its key creates no other.
+ */
+
+import { isDeepStrictEqual } from 'node:util';
+import { crc32 } from 'node:zlib';
+import { FrameWriter } from '@holdfast/protocol';
+import type { CommandOf } from '../../../runtime/core/command.ts';
+import type {
+  Entry,
+  Invocation,
+  InvocationId,
+  NotificationResult,
+  Result,
+} from '../../../runtime/core/model.ts';
+import { writeEntry } from '../../../runtime/format/entries.ts';
+import type { Report } from '../violation.ts';
+import { type Life, Lives, nameOf } from './lives.ts';
+import type { Fact } from './log-checker.ts';
+import type { ModelState } from './model-state.ts';
+
+export interface Appended {
+  readonly life: Life;
+  readonly index: number;
+  readonly entry: Entry;
+  readonly fact: Fact;
+}
+
+export function digestOf(entry: Entry): number {
+  const frames = new FrameWriter();
+  writeEntry(frames, entry);
+  return crc32(frames.finish());
+}
+
+export class LifeChecker {
+  readonly lives = new Lives();
+  readonly #report: Report;
+  readonly #nowMs: () => number;
+  readonly #onEntry: (appended: Appended) => void;
+  /** Completions that were delivered, by life and completion id. */
+  readonly #completed = new Set<string>();
+  /** Whose result a call or attach awaits. */
+  readonly #targets = new Map<string, InvocationId>();
+  readonly #idempotent = new Map<string, InvocationId>();
+
+  constructor(report: Report, nowMs: () => number, onEntry: (appended: Appended) => void) {
+    this.#report = report;
+    this.#nowMs = nowMs;
+    this.#onEntry = onEntry;
+  }
+
+  fact(fact: Fact, before: ModelState): void {
+    const { command } = fact.record;
+    if (fact.outcome === 'stale' && fact.writes.length > 0) {
+      this.#report('C4', `record ${fact.position}, ${command.type}, is stale but writes`);
+    }
+    for (const write of fact.writes) {
+      if (write.table !== 'invocation' || write.row === undefined) continue;
+      if (write.fresh) this.#begin(write.row, before, fact);
+    }
+    if (command.type === 'attempt' && fact.outcome === 'applied') this.#attemptEnded(command, fact, before);
+    for (const effect of fact.effects) {
+      if (effect.type === 'completed') this.#end(effect.id, effect.result, fact);
+    }
+    this.#journals(fact);
+    for (const effect of fact.effects) {
+      if (effect.type === 'startAttempt') this.#attemptStarted(effect.id, effect.attempt, fact);
+    }
+    this.#kept(fact);
+  }
+
+  /** A result was told to somebody outside. */
+  told(id: InvocationId, result: Result, how: string): void {
+    const lives = this.lives.of(id).filter(life => life.result !== undefined);
+    if (lives.length === 0) this.#report('P1', `${how} told a result of ${id}, which has none in the log`);
+    else if (!lives.some(life => isDeepStrictEqual(life.result, result))) {
+      this.#report(
+        'C3',
+        `${how} told ${show(result)} for ${id}, its result is ${show(lives.at(-1)?.result)}`,
+      );
+    }
+  }
+
+  #begin(inv: Invocation, before: ModelState, fact: Fact): void {
+    const { id, target, idempotencyKey } = inv;
+    const previous = this.lives.get(id);
+    if (before.get('invocation', id) !== undefined) {
+      this.#report('W2', `${id} is created again by record ${fact.position} while it runs`);
+    } else if (previous !== undefined && (previous.expiresAt ?? 0) > fact.record.at) {
+      this.#report('W2', `${id} is created again by record ${fact.position} while its result is retained`);
+    }
+    if (idempotencyKey !== undefined) {
+      const name = JSON.stringify([target, idempotencyKey]);
+      const known = this.#idempotent.get(name) ?? id;
+      this.#idempotent.set(name, id);
+      if (known !== id) this.#report('W2', `${name} has two ids, ${known} and ${id}`);
+    }
+    const startAt = inv.state.status === 'scheduled' ? inv.state.startAt : 0;
+    this.lives.begin({ id, target, idempotencyKey, startAt, createdMs: this.#nowMs() });
+  }
+
+  #attemptEnded(command: CommandOf<'attempt'>, fact: Fact, before: ModelState): void {
+    const life = this.lives.get(command.id);
+    if (life === undefined || life.result !== undefined || !life.open || life.attempt !== command.attempt) {
+      const current = life === undefined ? 'unknown' : `at ${life.attempt}, ${life.open ? 'open' : 'closed'}`;
+      this.#report('C4', `attempt ${command.attempt} of ${command.id} was accepted, which is ${current}`);
+      return;
+    }
+    life.open = false;
+    for (const op of command.ops) {
+      const name = (completionId: number) => `${nameOf(life)}/${completionId}`;
+      if (op.op === 'call') this.#targets.set(name(op.completionId), op.callee.id);
+      else if (op.op === 'attach') this.#targets.set(name(op.completionId), op.target);
+    }
+    const after = fact.writes.find(write => write.table === 'invocation' && write.key === command.id);
+    const inv = after?.row as Invocation | undefined;
+    const was = before.get('invocation', command.id);
+    if (inv === undefined || was === undefined) return;
+    const all = command.ops.filter(op => op.op !== 'runCompletion').length;
+    const grown = inv.commands - was.commands;
+    const isRefused = inv.lastFailure !== was.lastFailure && command.end.kind !== 'failed';
+    if (grown !== (isRefused ? 0 : all)) {
+      this.#report(
+        'C6',
+        `${grown} of ${all} commands of attempt ${command.attempt} of ${command.id} are applied`,
+      );
+    }
+  }
+
+  #attemptStarted(id: InvocationId, attempt: number, fact: Fact): void {
+    const life = this.lives.get(id);
+    if (life === undefined || life.result !== undefined) {
+      this.#report('C3', `record ${fact.position} starts an attempt of ${id}, which has ended`);
+    } else if (attempt !== life.attempt + 1 || life.open) {
+      this.#report(
+        'C4',
+        `attempt ${attempt} of ${id} starts after ${life.attempt}${life.open ? ', still open' : ''}`,
+      );
+    } else {
+      life.attempt = attempt;
+      life.attemptMs = this.#nowMs();
+      life.open = true;
+    }
+  }
+
+  #end(id: InvocationId, result: Result, fact: Fact): void {
+    const life = this.lives.get(id);
+    // One that is created and cancelled by one record never had a row.
+    if (life === undefined) return;
+    if (life.result !== undefined) this.#report('C3', `${id} ends again with record ${fact.position}`);
+    life.result = result;
+    life.open = false;
+  }
+
+  #journals(fact: Fact): void {
+    for (const write of fact.writes) {
+      if (write.table !== 'journal') continue;
+      const id = write.key.slice(0, write.key.indexOf('/'));
+      const life = this.lives.get(id);
+      if (life === undefined) {
+        this.#report('C6', `a journal of ${id}, which does not exist, is written by record ${fact.position}`);
+      } else if (write.row === undefined) {
+        if (life.result === undefined) this.#report('C6', `the journal of ${id} is cut while it runs`);
+      } else if (write.row.first !== life.journal.length) {
+        const has = `has ${life.journal.length} entries`;
+        this.#report(
+          'C6',
+          `entry ${write.row.first} of ${id}, which ${has}, is written by record ${fact.position}`,
+        );
+      } else {
+        for (const entry of write.row.entries) this.#append(life, entry, fact);
+      }
+    }
+  }
+
+  #append(life: Life, entry: Entry, fact: Fact): void {
+    const index = life.journal.push(digestOf(entry)) - 1;
+    if (entry.kind === 'completion') {
+      const name = `${nameOf(life)}/${entry.completionId}`;
+      if (this.#completed.has(name)) this.#report('C7', `completion ${name} is delivered twice`);
+      this.#completed.add(name);
+      if (entry.of === 'call' || entry.of === 'attach') this.#checkCallee(life, name, entry.result);
+    }
+    this.#onEntry({ life, index, entry, fact });
+  }
+
+  /** What a caller is told is what the callee ended with. */
+  #checkCallee(life: Life, name: string, result: NotificationResult): void {
+    const target = this.#targets.get(name);
+    if (target === undefined) {
+      this.#report('C7', `${name} is completed, which is no call of attempt ${life.attempt}`);
+      return;
+    }
+    if (result.kind === 'failure' && result.failure.code === 404) return;
+    if (result.kind === 'success' || result.kind === 'failure') this.told(target, result, `call ${name}`);
+  }
+
+  #kept({ writes }: Fact): void {
+    for (const write of writes) {
+      if (write.table !== 'completed' || write.row === undefined) continue;
+      const life = this.lives.get(write.key);
+      if (life === undefined || !isDeepStrictEqual(life.result, write.row.result)) {
+        this.#report('C3', `${write.key} is kept with ${show(write.row.result)}, not ${show(life?.result)}`);
+      } else life.expiresAt = write.row.expiresAt;
+    }
+  }
+}
+
+export function show(result: Result | undefined): string {
+  if (result === undefined) return 'nothing';
+  if (result.kind === 'success') return `'${Buffer.from(result.value).toString()}'`;
+  return `failure ${result.failure.code} '${result.failure.message}'`;
+}

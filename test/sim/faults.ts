@@ -1,0 +1,95 @@
+/**
+ * Which faults strike in a run and how often. Each seed turns a random half of them on: a fault that is always on
+ * hides what happens without it. Every strike is counted; a kind that never strikes over all seeds is not tested.
+ */
+
+import type { SimRandom } from './random.ts';
+
+export const LAMBDA_FAULTS = [
+  'throttle',
+  'errorBefore',
+  'errorAfter',
+  'neverRuns',
+  'lateAnswer',
+  'resetAfter',
+  'ranTwice',
+  'truncatedAnswer',
+  'garbageAnswer',
+  'cutFrames',
+  'refused',
+] as const;
+export type LambdaFault = (typeof LAMBDA_FAULTS)[number];
+
+export const NODE_FAULTS = [
+  'powerLoss',
+  'processExit',
+  'crashInRecovery',
+  'crashInDiskOperation',
+  'logWriteError',
+  'diskFull',
+  'shortWrite',
+  'storeFailure',
+  'clockForward',
+  'clockBack',
+  'zombieAnswer',
+] as const;
+export type NodeFault = (typeof NODE_FAULTS)[number];
+
+/** What a client or operator does that is hard on the engine; counted like faults. */
+export const DEEDS = [
+  'clientRetry',
+  'concurrentDuplicate',
+  'cancel',
+  'kill',
+  'resume',
+  'signalTwice',
+  'signalBeforeAwait',
+  'expiredReplay',
+  'pause',
+] as const;
+export type Deed = (typeof DEEDS)[number];
+
+export const KINDS = [...LAMBDA_FAULTS, ...NODE_FAULTS, ...DEEDS];
+export type Kind = (typeof KINDS)[number];
+export type Counts = Partial<Record<string, number>>;
+
+export class Faults {
+  readonly counts: Record<string, number> = {};
+  readonly #rates = new Map<string, number>();
+  readonly #random: SimRandom;
+  #isOn = true;
+
+  constructor(random: SimRandom) {
+    this.#random = random;
+    if (random.chance(0.08)) return; // A run without any.
+    for (const fault of LAMBDA_FAULTS) {
+      if (random.chance(0.5)) this.#rates.set(fault, random.pick([0.01, 0.04, 0.12]));
+    }
+    for (const fault of NODE_FAULTS) {
+      if (random.chance(0.5)) this.#rates.set(fault, random.pick([0.3, 0.6, 1]));
+    }
+  }
+
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  off(): void {
+    this.#isOn = false;
+  }
+
+  /** Whether the fault strikes now; not counted, because it may find nothing to strike. */
+  draw(fault: LambdaFault | NodeFault): boolean {
+    const rate = this.#rates.get(fault);
+    return this.#isOn && rate !== undefined && this.#random.chance(rate);
+  }
+
+  /** At most one fault for a call; lambda faults exclude each other. */
+  drawForCall(): LambdaFault | undefined {
+    return LAMBDA_FAULTS.find(fault => this.draw(fault));
+  }
+
+  count(kind: string, times = 1): void {
+    this.counts[kind] = (this.counts[kind] ?? 0) + times;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * One incarnation of the orchestrator: the real log, store, partition and engine over simulated ports. When it dies
+ * nothing it scheduled runs any more; a new incarnation opens the same disk and store.
+ */
+
+import type { Command } from '../../runtime/core/command.ts';
+import { openInlineLog } from '../../runtime/log/inline-log.ts';
+import type { Log } from '../../runtime/log/log.ts';
+import { LocalEngine } from '../../runtime/partition/local-engine.ts';
+import { Partition } from '../../runtime/partition/partition.ts';
+import type { ServiceDefaults } from '../../runtime/partition/registration.ts';
+import type { Disk } from '../../runtime/platform/disk.ts';
+import { CodedError } from '../../runtime/platform/error.ts';
+import type { Clock, Logger, TimerHandle, Timers } from '../../runtime/platform/ports.ts';
+import { type MemoryStoreStorage, openMemoryStore } from '../../runtime/store/memory-store.ts';
+import type { Checkers } from './checkers/index.ts';
+import { checkFold } from './checkers/state-checker.ts';
+import { SimulatedCrash } from './disk.ts';
+import type { Orphan, SimLambda } from './lambda.ts';
+import type { SimRandom } from './random.ts';
+import { newLane, type Scheduled, type Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+import type { Report } from './violation.ts';
+
+export interface NodeParts {
+  readonly scheduler: Scheduler;
+  readonly random: SimRandom;
+  readonly trace: Trace;
+  readonly disk: Disk;
+  readonly storage: MemoryStoreStorage;
+  readonly lambda: SimLambda;
+  readonly checkers: Checkers;
+  readonly report: Report;
+  /** It cannot go on, or a simulated crash struck. */
+  readonly onDeath: (node: Node, cause: 'crash' | 'failure') => void;
+  readonly onReady: (node: Node) => void;
+  readonly onOrphan: (orphan: Orphan) => void;
+}
+
+const PARTITION = 0;
+const LOG = { directory: 'log', partition: PARTITION, segmentBytes: 48 * 1024, runwayBytes: 8 * 1024 };
+const CONCURRENCY_LIMIT = 6;
+const INVOKE_TIMEOUT_MS = 3000;
+
+export const DEFAULTS: ServiceDefaults = {
+  retryPolicy: { initialIntervalMs: 50, maxIntervalMs: 2000, factor: 2, maxAttempts: 10, onMaxAttempts: 'pause' },
+  idempotencyRetentionMs: 30_000,
+  journalRetentionMs: 0,
+  workflowRetentionMs: 30_000,
+  inactivityTimeoutMs: 1000,
+  abortTimeoutMs: 1000,
+};
+
+export class Node {
+  readonly startedMs: number;
+  partition: Partition | undefined;
+  engine: LocalEngine | undefined;
+  isDead = false;
+  readonly #parts: NodeParts;
+  readonly #onDown = new Set<() => void>();
+  #log: (Log & { readonly inFlight: number }) | undefined;
+  /** Position of the record that the production state applied last. */
+  #applied = 0;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.startedMs = parts.scheduler.nowMs;
+  }
+
+  /** Everything acknowledged is applied, and nothing is on its way to the log. */
+  get isQuiet(): boolean {
+    return this.#log?.inFlight === 0 && this.partition?.backlog === 0;
+  }
+
+  start(): void {
+    this.#guarded(() => this.#open());
+  }
+
+  /** From here on nothing of it runs. */
+  die(): void {
+    this.isDead = true;
+    for (const tell of [...this.#onDown]) tell();
+    this.#onDown.clear();
+  }
+
+  /** Called if the node dies before the returned function is called. */
+  onDown(tell: () => void): () => void {
+    this.#onDown.add(tell);
+    return () => this.#onDown.delete(tell);
+  }
+
+  #open(): void {
+    const { scheduler, random, disk, storage, checkers, lambda, report } = this.#parts;
+    const log = openInlineLog(
+      disk,
+      { ...LOG, opening: random.bytes(16) },
+      { defer: this.#defer('log', 3), onFailure: error => this.#failed(error) },
+    );
+    checkers.log.recovered(log);
+    const spied = checkers.spy(log);
+    this.#log = spied;
+    const store = openMemoryStore({ storage, defer: this.#defer('store', 40) });
+    const client = lambda.client(() => !this.isDead, this.#parts.onOrphan);
+    const clock: Clock = { now: () => scheduler.wallMs(), monotonicMs: () => scheduler.nowMs };
+    const opening = Partition.open({
+      log: spied,
+      store,
+      clock,
+      timers: this.#timers(),
+      random,
+      logger: this.#logger(),
+      client,
+      concurrencyLimit: CONCURRENCY_LIMIT,
+      invokeTimeoutMs: INVOKE_TIMEOUT_MS,
+      defaults: DEFAULTS,
+      flushIntervalMs: 300,
+      onFailure: error => this.#failed(error),
+      timerWindow: 4,
+    });
+    opening.then(
+      partition => this.#opened(partition, new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS })),
+      (error: unknown) => report('assertion', `the partition does not open: ${String(error)}`),
+    );
+  }
+
+  #opened(partition: Partition, engine: LocalEngine): void {
+    if (this.isDead) return;
+    const { checkers, report, onReady } = this.#parts;
+    this.#applied = checkers.log.durable;
+    checkFold(report, partition, checkers.model, 'after recovery');
+    const propose = partition.propose.bind(partition);
+    partition.propose = (command: Command, done) => {
+      propose(command, (outcome, at) => {
+        this.#applied += 1;
+        checkers.log.applied(this.#applied, command, outcome, at);
+        done?.(outcome, at);
+      });
+    };
+    this.partition = partition;
+    this.engine = engine;
+    onReady(this);
+  }
+
+  #failed(error: Error): void {
+    const { trace, scheduler } = this.#parts;
+    trace.add(scheduler.nowMs, `node failed: ${error.message}`);
+    // In an event of its own, as a process ends after the handler of the error has run.
+    scheduler.after(0, 'node exits', () => {
+      if (!this.isDead) this.#parts.onDeath(this, 'failure');
+    });
+  }
+
+  /** Turns of another thread: in order, each taking a while. */
+  #defer(name: string, maxMs: number): (callback: () => void) => void {
+    const lane = newLane();
+    const { scheduler, random } = this.#parts;
+    return callback => {
+      if (!this.isDead) scheduler.after(random.float() * maxMs, name, () => this.#guarded(callback), lane);
+    };
+  }
+
+  #timers(): Timers {
+    const { scheduler } = this.#parts;
+    const lane = newLane();
+    return {
+      set: (delayMs, callback) => {
+        return scheduler.after(delayMs, 'timer', () => this.#guarded(callback)) as unknown as TimerHandle;
+      },
+      clear: handle => {
+        (handle as unknown as Scheduled).run = undefined;
+      },
+      soon: callback => {
+        if (!this.isDead) scheduler.after(0, 'turn', () => this.#guarded(callback), lane);
+      },
+    };
+  }
+
+  #logger(): Logger {
+    const { trace, scheduler } = this.#parts;
+    const add = (event: string, fields?: Readonly<Record<string, unknown>>) =>
+      trace.add(scheduler.nowMs, fields === undefined ? event : `${event} ${JSON.stringify(fields)}`);
+    return { debug: add, info: add, warn: add, error: add };
+  }
+
+  /** A callback of this process: it does not run when the process is dead, and its uncaught errors kill it. */
+  #guarded(callback: () => void): void {
+    if (this.isDead) return;
+    try {
+      callback();
+    } catch (error) {
+      const isFatal = error instanceof SimulatedCrash || error instanceof CodedError;
+      if (!isFatal) throw error;
+      if (error instanceof CodedError && error.code !== 'HF_LOG_FAILED') {
+        this.#parts.report('L2', `the node stops with ${error.code}: ${error.message}`);
+      }
+      this.#parts.onDeath(this, error instanceof SimulatedCrash ? 'crash' : 'failure');
+    }
+  }
+}
