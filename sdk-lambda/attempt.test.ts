@@ -206,6 +206,17 @@ test('user code cannot catch a mismatch, and goes no further than its next await
   expect(after).toBe(false);
 });
 
+test('a mismatch ends the attempt although user code waits for something foreign', async () => {
+  const { terminator } = await run(
+    async ctx => {
+      void ctx.run('x', () => 1);
+      await new Promise(() => {});
+    },
+    { entries: [sleep(1)] },
+  );
+  expect(terminator.name).toBe('Error');
+});
+
 test.each<[string, JournalSpec]>([
   ['fewer entries than announced', { start: { knownEntries: 3 } }],
   ['more commands than announced', { start: { knownEntries: 1 }, entries: [sleep(1)] }],

@@ -27,7 +27,7 @@ export interface FileLogOptions extends LogOptions {
   readonly partition: number;
   /** @default 64 MiB; a file grows towards it by the runway, not at once */
   readonly segmentBytes?: number;
-  /** How far ahead of the records the file is allocated, and the reserve on a full disk. @default 4 MiB */
+  /** How far ahead of the records the file is allocated, and the reserve on a full disk. @default 8 MiB */
   readonly runwayBytes?: number;
   /**
    * The disk was found full while the runway (half of it at least) is still free, or has room again. New work should
@@ -55,7 +55,7 @@ export async function openFileLog(options: FileLogOptions): Promise<Log> {
       directory,
       partition,
       segmentBytes: options.segmentBytes ?? 64 * MIB,
-      runwayBytes: options.runwayBytes ?? 4 * MIB,
+      runwayBytes: options.runwayBytes ?? 8 * MIB,
       opening: options.random.bytes(OPENING_ID_BYTES),
     },
     ring: createRingMemory(RING_BYTES),
@@ -111,6 +111,8 @@ class FileLog implements Log {
   #overflow: Uint8Array[] = [];
   #isPublishing = false;
   #isClosing = false;
+  /** The writer has been told to end. */
+  #isStopped = false;
   #failure: CodedError | undefined;
   /** Called when nothing is left to write, or nothing can be. */
   #onSettled: (() => void) | undefined;
@@ -125,7 +127,7 @@ class FileLog implements Log {
     parts.worker.on('message', (report: WorkerReport) => this.#receive(report));
     parts.worker.on('error', error => this.#fail(failed(error)));
     parts.worker.on('exit', () => {
-      if (this.#onSettled === undefined) this.#fail(failed(new Error('the writer thread ended')));
+      if (!this.#isStopped) this.#fail(failed(new Error('the writer thread ended')));
     });
   }
 
@@ -159,6 +161,7 @@ class FileLog implements Log {
       this.#onSettled = resolve;
       this.#checkSettled();
     });
+    this.#isStopped = true;
     this.#ring.stop();
     await this.#parts.exited;
     this.#parts.lock.release();

@@ -42,7 +42,7 @@ export interface SegmentSettings {
 }
 
 /** One zero-filling write; an append waits for at most one of them. */
-const SLICE_BYTES = 128 * 1024;
+const SLICE_BYTES = 256 * 1024;
 /** Written with the header of a fresh segment, so that the first appends do not grow the file. */
 const FIRST_RUNWAY_BYTES = 16 * 1024;
 /** The staging buffer grows by doubling up to here; what is larger gets a buffer for once. */

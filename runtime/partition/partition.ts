@@ -53,7 +53,7 @@ export interface PartitionOptions {
 }
 
 /** Rows that make a flush due before its interval is over. */
-const FLUSH_ROWS = 20_000;
+const FLUSH_ROWS = 5_000;
 /** While recovering, rows are stored in steps of this many records, so that a long log needs no more memory. */
 const RECOVER_FLUSH_RECORDS = 20_000;
 const ID_SECRET_BYTES = 32;

@@ -55,17 +55,14 @@ export class Clients {
       this.pending += 1;
       scheduler.after(random.float() * durationMs * 0.7, 'client begins', () => this.#run(task));
       if (task.request.idempotencyKey === undefined || !random.chance(0.4)) continue;
-      this.pending += 1;
+      this.pending += 2;
       // The same request again: at once, while it runs, or when its result is retained or gone.
       const delayMs = random.pick([0, random.int(0, 20), random.int(0, 60_000)]);
       const atMs = random.float() * durationMs * 0.5;
       if (delayMs < 20) faults.count('concurrentDuplicate');
       else if (delayMs > 45_000) faults.count('expiredReplay');
       scheduler.after(atMs, 'client begins', () => this.#run(task));
-      scheduler.after(atMs + delayMs, 'client repeats', () => {
-        this.pending += 1;
-        this.#run(task);
-      });
+      scheduler.after(atMs + delayMs, 'client repeats', () => this.#run(task));
     }
     const deeds = random.int(0, 8);
     for (let i = 0; i < deeds; i++) {
@@ -92,7 +89,8 @@ export class Clients {
   /** Resumes all that is paused, as an operator would. */
   resumeAll(): void {
     const { checkers } = this.#parts;
-    for (const { id, state } of checkers.model.rows('invocation')) if (state.status === 'paused') this.#do('resume', id);
+    for (const { id, state } of checkers.model.rows('invocation'))
+      if (state.status === 'paused') this.#do('resume', id);
   }
 
   #randomTask(): Task {
@@ -113,7 +111,6 @@ export class Clients {
     const { faults } = this.#parts;
     const isSafe = task.request.idempotencyKey !== undefined;
     this.#connect(
-      isSafe,
       () => {
         if (isSafe) faults.count('clientRetry');
         return isSafe;
@@ -143,7 +140,6 @@ export class Clients {
     const { invocationId, signalIndex } = decodeAwakeableId(awakeableId);
     const id = encodeInvocationId(invocationId) as InvocationId;
     this.#connect(
-      true,
       () => true,
       ({ engine, done }) => engine.signal(id, signalIndex, result, () => done()),
     );
@@ -151,17 +147,16 @@ export class Clients {
 
   /** One connection to the node after the other until `done`; `again`: whether to try again when one breaks. */
   #connect(
-    waits: boolean,
     again: () => boolean,
     act: (connection: { engine: NonNullable<Node['engine']>; done: () => void; retry: () => void }) => void,
   ): void {
     const { scheduler, random, node } = this.#parts;
     const later = () =>
-      scheduler.after(random.int(20, 1500), 'client tries again', () => this.#connect(true, again, act));
+      scheduler.after(random.int(20, 1500), 'client tries again', () => this.#connect(again, act));
     const serving = node();
     if (serving === undefined) {
-      if (waits) later();
-      else this.pending -= 1;
+      // Refused: nothing was sent.
+      later();
       return;
     }
     let isOver = false;

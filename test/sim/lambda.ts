@@ -218,7 +218,14 @@ class Call {
   #garble(answer: Uint8Array): Uint8Array {
     const { random } = this.#options;
     const text = Buffer.from(answer).toString();
-    const shapes = ['null', '{}', '[]', '{"statusCode":200}', text.replace('"body":"', '"body":"*'), `${text}}`];
+    const shapes = [
+      'null',
+      '{}',
+      '[]',
+      '{"statusCode":200}',
+      text.replace('"body":"', '"body":"*'),
+      `${text}}`,
+    ];
     return this.#flip() ? random.bytes(random.int(0, 200)) : Buffer.from(random.pick(shapes));
   }
 

@@ -43,7 +43,13 @@ const CONCURRENCY_LIMIT = 6;
 const INVOKE_TIMEOUT_MS = 3000;
 
 export const DEFAULTS: ServiceDefaults = {
-  retryPolicy: { initialIntervalMs: 50, maxIntervalMs: 2000, factor: 2, maxAttempts: 10, onMaxAttempts: 'pause' },
+  retryPolicy: {
+    initialIntervalMs: 50,
+    maxIntervalMs: 2000,
+    factor: 2,
+    maxAttempts: 10,
+    onMaxAttempts: 'pause',
+  },
   idempotencyRetentionMs: 30_000,
   journalRetentionMs: 0,
   workflowRetentionMs: 30_000,
@@ -118,7 +124,8 @@ export class Node {
       timerWindow: 4,
     });
     opening.then(
-      partition => this.#opened(partition, new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS })),
+      partition =>
+        this.#opened(partition, new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS })),
       (error: unknown) => report('assertion', `the partition does not open: ${String(error)}`),
     );
   }

@@ -6,12 +6,11 @@ import { expect, test } from 'vitest';
 import { BANS, ERROR_CODE, EXCEPTIONS, MAY_IMPORT } from './rules.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const SOURCE_ROOTS = ['protocol', 'runtime', 'sdk-lambda', 'infra', 'examples'];
+const SOURCE_ROOTS = ['protocol', 'runtime', 'sdk-lambda', 'examples'];
 const PACKAGES: Readonly<Record<string, string>> = {
   '@holdfast/protocol': 'protocol',
   '@holdfast/runtime': 'runtime',
   '@holdfast/sdk-lambda': 'sdk-lambda',
-  '@holdfast/infra': 'infra',
 };
 
 function* files(folder: string, ending: string): Generator<string> {
@@ -26,7 +25,7 @@ function* files(folder: string, ending: string): Generator<string> {
 
 /** What ships: no tests, no conformance suites (which tests import), no processes that tests start. */
 const isShipped = (path: string): boolean =>
-  !/\.(test|child|bench|types)\.ts$|conformance|\/test(ing|s)?\//.test(path);
+  !/\.(test|testkit|child|bench|types)\.ts$|conformance|\/test(ing|s)?\//.test(path);
 const sources = SOURCE_ROOTS.flatMap(folder => [...files(folder, '.ts')]).filter(isShipped);
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
 /** Code without comments; strings stay. Good enough for patterns that name calls. */

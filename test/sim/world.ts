@@ -1,0 +1,340 @@
+/**
+ * A run: one seed's workload and faults against one node that dies and comes back, until the faults stop; then all
+ * accepted work has to come to an end, and nothing may be left of it.
+ */
+
+import { readAttempt } from '../../runtime/invoker/attempt.ts';
+import { MemoryStoreStorage } from '../../runtime/store/memory-store.ts';
+import { Checkers } from './checkers/index.ts';
+import type { Fact } from './checkers/log-checker.ts';
+import { checkFold, checkNothingLeft, checkObligations } from './checkers/state-checker.ts';
+import { Clients } from './clients.ts';
+import { SimDisk } from './disk.ts';
+import { Faults } from './faults.ts';
+import { Handlers } from './handlers.ts';
+import { type Orphan, SimLambda } from './lambda.ts';
+import { Node } from './node.ts';
+import { SimRandom } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Trace } from './trace.ts';
+import type { Violation } from './violation.ts';
+
+/** Faults strike and clients begin for this long. */
+const TURBULENT_MS = 40_000;
+/** Then all has to be over within this. */
+const DRAIN_MS_MAX = 30 * 60_000;
+/** Retention is at most 40 s, and the clock may have been set back by an hour. */
+const RETENTION_MS_MAX = 2 * 3600_000;
+const EVENTS_MAX = 150_000;
+const WATCH_MS = 1000;
+const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:1';
+
+export class World {
+  readonly scheduler: Scheduler;
+  readonly faults: Faults;
+  readonly disk: SimDisk;
+  violation: Violation | undefined;
+  readonly #seed: number;
+  readonly #trace: Trace;
+  readonly #random: SimRandom;
+  readonly #storage = new MemoryStoreStorage();
+  readonly #checkers: Checkers;
+  readonly #handlers: Handlers;
+  readonly #lambda: SimLambda;
+  readonly #clients: Clients;
+  #node: Node | undefined;
+  #boots = 0;
+  #isRegistered = false;
+  /** Since when the node has been up and the wall clock steady. */
+  #steadySinceMs = 0;
+  #phase: 'turbulent' | 'draining' | 'retaining' | 'over' = 'turbulent';
+  #phaseEndsMs = TURBULENT_MS;
+  #eventsUntilCrash: number;
+
+  constructor(seed: number, trace: Trace) {
+    this.#seed = seed;
+    this.#trace = trace;
+    this.#random = this.#fork('world');
+    this.scheduler = new Scheduler(this.#fork('scheduler'), trace);
+    this.faults = new Faults(this.#fork('faults'));
+    const diskRandom = this.#fork('disk');
+    this.disk = new SimDisk(() => diskRandom.float());
+    this.#checkers = new Checkers(this.report, this.scheduler, fact => this.#traceFact(fact));
+    this.#handlers = new Handlers(
+      {
+        delay: ms => new Promise(resolve => this.scheduler.after(ms, 'function waited', resolve)),
+        offer: (id, values) => this.#clients.offer(id, values),
+      },
+      this.#checkers.handlers,
+    );
+    this.#lambda = new SimLambda({
+      scheduler: this.scheduler,
+      random: this.#fork('lambda'),
+      faults: this.faults,
+      checker: this.#checkers.handlers,
+      trace,
+      handlers: this.#handlers,
+      durable: () => this.#checkers.log.durable,
+    });
+    this.#clients = new Clients({
+      scheduler: this.scheduler,
+      random: this.#fork('clients'),
+      trace,
+      faults: this.faults,
+      checkers: this.#checkers,
+      report: this.report,
+      node: () =>
+        this.#isRegistered && this.#node?.engine !== undefined ? (this.#node as never) : undefined,
+    });
+    this.#eventsUntilCrash = this.#nextCrash();
+  }
+
+  readonly report = (invariant: string, message: string): void => {
+    if (this.violation !== undefined) return;
+    this.violation = { invariant, message };
+    this.#trace.add(this.scheduler.nowMs, `VIOLATION ${invariant}: ${message}`);
+  };
+
+  async run(): Promise<void> {
+    this.#boot();
+    this.#clients.begin(TURBULENT_MS);
+    this.#every(WATCH_MS, () => this.#watch());
+    this.#scheduleClockFaults();
+    try {
+      await this.scheduler.run(() => this.#isOver());
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.report(text.includes('hot loop') ? 'liveness' : 'assertion', text);
+    }
+    for (const [fault, times] of this.disk.counts) this.faults.count(`disk.${fault}`, times);
+  }
+
+  #isOver(): boolean {
+    if (this.violation !== undefined || this.#phase === 'over') return true;
+    if (this.scheduler.executed > EVENTS_MAX) {
+      this.report('liveness', `${EVENTS_MAX} events and no end, in phase ${this.#phase}`);
+      return true;
+    }
+    // A crash between any two events.
+    if (this.#phase === 'turbulent' && --this.#eventsUntilCrash <= 0) this.#crash();
+    return false;
+  }
+
+  // ---- the node's life
+
+  #boot(): void {
+    this.#boots += 1;
+    const { scheduler, disk } = this;
+    const node = new Node({
+      scheduler,
+      random: this.#fork(`node ${this.#boots}`),
+      trace: this.#trace,
+      disk,
+      storage: this.#storage,
+      lambda: this.#lambda,
+      checkers: this.#checkers,
+      report: this.report,
+      onDeath: (dead, cause) => this.#died(dead, cause),
+      onReady: ready => this.#ready(ready),
+      onOrphan: orphan => this.#orphaned(orphan),
+    });
+    this.#node = node;
+    this.#steadySinceMs = scheduler.nowMs;
+    this.#setDiskFaults();
+    if (this.faults.draw('crashInRecovery')) {
+      this.faults.count('crashInRecovery');
+      this.#eventsUntilCrash = this.#random.int(1, 12);
+    }
+    node.start();
+  }
+
+  #ready(node: Node): void {
+    if (this.#isRegistered) return;
+    const { engine } = node;
+    engine?.register({ arn: ARN }).then(
+      () => {
+        this.#isRegistered = true;
+      },
+      // A fault struck the discovery; a person tries again.
+      () => this.scheduler.after(200, 'registers again', () => !node.isDead && this.#ready(node)),
+    );
+  }
+
+  /** The power fails or the process is killed; what the disk was not told to keep is lost with the power. */
+  #crash(): void {
+    this.#eventsUntilCrash = this.#nextCrash();
+    const node = this.#node;
+    if (node === undefined || node.isDead) return;
+    const power = this.faults.draw('powerLoss');
+    if (!power && !this.faults.draw('processExit')) return;
+    this.faults.count(power ? 'powerLoss' : 'processExit');
+    this.#down(node, power);
+  }
+
+  #died(node: Node, cause: 'crash' | 'failure'): void {
+    if (node.isDead) return;
+    // A crash in the disk's operation has struck the disk already.
+    if (cause === 'crash') this.#down(node, undefined);
+    else this.#down(node, this.#random.chance(0.5));
+  }
+
+  #down(node: Node, power: boolean | undefined): void {
+    this.#trace.add(this.scheduler.nowMs, `node is down, ${power === true ? 'power lost' : 'process gone'}`);
+    node.die();
+    if (power === true) this.disk.crash();
+    else if (power === false) this.disk.exit();
+    this.disk.heal();
+    this.#storage.failWith(undefined);
+    this.scheduler.after(this.#random.pick([0, 10, this.#random.int(0, 8000)]), 'node boots', () =>
+      this.#boot(),
+    );
+  }
+
+  #setDiskFaults(): void {
+    const { faults } = this.disk;
+    this.disk.heal();
+    if (this.faults.draw('shortWrite')) faults.shortWrite = 0.2;
+    if (this.faults.draw('logWriteError')) faults.writeError = 0.004;
+    if (this.faults.draw('crashInDiskOperation')) faults.crashInOperations = this.#random.int(1, 150);
+    if (this.faults.draw('diskFull')) {
+      faults.capacityBytes = this.#usedBytes() + this.#random.int(20, 60) * 1024;
+    }
+    if (this.faults.draw('storeFailure') && this.#random.chance(0.3)) {
+      this.scheduler.after(this.#random.int(100, 10_000), 'store fails', () => {
+        if (!this.faults.isOn) return;
+        this.faults.count('storeFailure');
+        this.#storage.failWith(new Error('simulated: the store is full'));
+      });
+    }
+  }
+
+  #usedBytes(): number {
+    let used = 0;
+    for (const name of this.disk.list('log')) used += this.disk.contentOf(`log/${name}`).length;
+    return used;
+  }
+
+  #nextCrash(): number {
+    return this.#random.pick([
+      this.#random.int(1, 200),
+      this.#random.int(50, 3000),
+      this.#random.int(500, 10_000),
+    ]);
+  }
+
+  // ---- what strikes from outside
+
+  #scheduleClockFaults(): void {
+    for (let i = this.#random.int(0, 3); i > 0; i--) {
+      const jumpMs = this.#random.pick([50, 2000, 30_000, 3_600_000]);
+      this.scheduler.after(this.#random.int(0, TURBULENT_MS), 'clock', () => {
+        const forward = this.faults.draw('clockForward');
+        if (!forward && !this.faults.draw('clockBack')) return;
+        this.faults.count(forward ? 'clockForward' : 'clockBack');
+        this.#checkers.timers.clockJumps();
+        this.scheduler.skewMs += forward ? jumpMs : -jumpMs;
+        this.#steadySinceMs = this.scheduler.nowMs;
+      });
+    }
+  }
+
+  /** An answer for a process that is dead reaches the new one after all, as through a proxy. */
+  #orphaned({ life, attempt, seenEntries, payload }: Orphan): void {
+    const partition = this.#node?.partition;
+    if (partition === undefined || this.#node?.isDead === true || !this.faults.draw('zombieAnswer')) return;
+    const inv = this.#checkers.model.get('invocation', life.id);
+    const version = inv?.pinned?.protocolVersion ?? 6;
+    const outcome = readAttempt(
+      { kind: 'response', payload },
+      ARN,
+      version,
+      partition.ids,
+      this.scheduler.wallMs(),
+    );
+    if (outcome.kind !== 'answered') return;
+    const { ops, end } = outcome.answer;
+    if (end.kind !== 'completed' && end.kind !== 'suspended') return;
+    this.faults.count('zombieAnswer');
+    partition.propose({ type: 'attempt', id: life.id, attempt, seenEntries, ops, end });
+  }
+
+  // ---- looking at it
+
+  /** Every second of virtual time: what must hold at all times, and whether the phase is over. */
+  #watch(): void {
+    const partition = this.#node?.partition;
+    if (partition !== undefined && this.#node?.isDead === false && this.#node.isQuiet) {
+      const { model } = this.#checkers;
+      checkObligations(this.report, partition, model, ARN);
+      this.#checkers.timers.overdue(model, this.#steadySinceMs);
+      if (this.#random.chance(0.1)) checkFold(this.report, partition, model, 'while running');
+    }
+    this.#advance();
+  }
+
+  #advance(): void {
+    const { nowMs } = this.scheduler;
+    const isLate = nowMs > this.#phaseEndsMs;
+    switch (this.#phase) {
+      case 'turbulent':
+        if (!isLate) return;
+        this.faults.off();
+        this.disk.heal();
+        this.#storage.failWith(undefined);
+        this.#enter('draining', DRAIN_MS_MAX);
+        return;
+      case 'draining':
+        if (nowMs % 5000 < WATCH_MS) this.#clients.resumeAll();
+        if (this.#clients.pending === 0 && this.#checkers.model.size('invocation') === 0) {
+          this.#enter('retaining', RETENTION_MS_MAX);
+        } else if (isLate) this.#reportStuck();
+        return;
+      case 'retaining':
+        if (this.#checkers.model.size('timer') > 0 && !isLate) return;
+        this.#phase = 'over';
+        if (this.#node?.partition !== undefined) {
+          checkNothingLeft(this.report, this.#node.partition, this.#checkers.model);
+          checkFold(this.report, this.#node.partition, this.#checkers.model, 'at the end');
+        }
+        return;
+      case 'over':
+        return;
+      default:
+        this.#phase satisfies never;
+    }
+  }
+
+  #enter(phase: 'draining' | 'retaining', withinMs: number): void {
+    this.#phase = phase;
+    this.#phaseEndsMs = this.scheduler.nowMs + withinMs;
+    this.#trace.add(this.scheduler.nowMs, `phase ${phase}`);
+  }
+
+  #reportStuck(): void {
+    const stuck = [...this.#checkers.model.rows('invocation')].map(
+      inv => `${inv.id} ${JSON.stringify(inv.state)}`,
+    );
+    this.report('liveness', `not over: ${this.#clients.pending} clients wait; ${stuck.join('; ')}`);
+  }
+
+  #every(periodMs: number, act: () => void): void {
+    this.scheduler.after(periodMs, 'watch', () => {
+      act();
+      this.#every(periodMs, act);
+    });
+  }
+
+  #traceFact({ position, record, outcome, effects }: Fact): void {
+    const { command } = record;
+    const id = 'id' in command ? command.id : command.type === 'timerFired' ? command.timer : '';
+    if (outcome === 'applied' && command.type === 'attempt' && command.end.kind === 'failed') {
+      if (command.end.after.kind === 'pause') this.faults.count('pause');
+    }
+    const caused = effects.map(effect => effect.type).join();
+    this.#trace.add(this.scheduler.nowMs, `durable ${position} ${command.type} ${id} ${outcome} ${caused}`);
+  }
+
+  #fork(name: string): SimRandom {
+    return new SimRandom(this.#seed, name);
+  }
+}
