@@ -74,9 +74,16 @@ function invoke(
   const version = Number(INVOCATION_TYPE.exec(contentType ?? '')?.[1]);
   if (Number.isNaN(version))
     return refuse(415, `not an invocation: content-type is ${contentType ?? 'missing'}`);
-  const attemptHeaders = new Map(Object.entries(headers));
   const extra = extraArgs === undefined ? {} : { extraArgs };
-  return handleInvocation(endpoint, { ...ports, ...extra, service, handler, version, body, attemptHeaders });
+  return handleInvocation(endpoint, {
+    ...ports,
+    ...extra,
+    service,
+    handler,
+    version,
+    body,
+    attemptHeaders: headers,
+  });
 }
 
 /** One attempt at an invocation, in process: what simulators and tests call. No transport, no timers. */

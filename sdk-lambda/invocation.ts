@@ -6,7 +6,7 @@ import { decodeFrames } from '@holdfast/protocol';
 import { Attempt, type Defer } from './attempt.ts';
 import type { Request, Target } from './context/context.ts';
 import { InvocationIdParser } from './context/context.ts';
-import { createContext } from './context/create.ts';
+import { AttemptContext } from './context/create.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import { TerminalError } from './errors.ts';
 import { Machine } from './machine/machine.ts';
@@ -27,7 +27,7 @@ export interface InvocationRequest extends InvocationPorts {
   /** Protocol version of the request, one of those advertised. */
   readonly version: number;
   readonly body: Uint8Array;
-  readonly attemptHeaders?: ReadonlyMap<string, string | string[] | undefined>;
+  readonly attemptHeaders?: Readonly<Record<string, string | string[] | undefined>>;
   readonly extraArgs?: unknown[];
 }
 
@@ -73,7 +73,7 @@ export function startHandler(
   const input = handler.options.input ?? defaultSerde;
   const output = handler.options.output ?? defaultSerde;
   const request = createRequest(attempt, service, handler, parts);
-  const context = createContext({ attempt, request, defaultSerde, console: parts.console ?? console });
+  const context = new AttemptContext({ attempt, request, defaultSerde, console: parts.console ?? console });
   void attempt.start(async () => {
     let argument: unknown;
     try {
@@ -95,6 +95,7 @@ function createRequest(
 ): Request {
   const { start, input } = attempt.machine;
   let headers: ReadonlyMap<string, string> | undefined;
+  let ofAttempt: Request['attemptHeaders'] | undefined;
   const target: Target = {
     service: service.name,
     handler: handler.name,
@@ -108,7 +109,10 @@ function createRequest(
       headers ??= new Map(input.headers.map(({ key, value }) => [key, value]));
       return headers;
     },
-    attemptHeaders: attemptHeaders ?? new Map(),
+    get attemptHeaders() {
+      ofAttempt ??= new Map(Object.entries(attemptHeaders ?? {}));
+      return ofAttempt;
+    },
     body: input.value ?? EMPTY,
     extraArgs: extraArgs ?? [],
     ...(start.idempotencyKey === undefined ? {} : { idempotencyKey: start.idempotencyKey }),

@@ -8,12 +8,12 @@ import {
   isCommand,
   type Message,
   type MessageInput,
-  MessageType,
 } from '@holdfast/protocol';
 import { Attempt } from './attempt.ts';
 import type { AnyDefinition } from './endpoint.ts';
 import { createEndpoint } from './endpoint.ts';
 import { handleInvocation } from './http.ts';
+import * as restate from './index.ts';
 import { drainMicrotasks, type InvocationPorts, startHandler } from './invocation.ts';
 import { Machine } from './machine/machine.ts';
 
@@ -110,9 +110,6 @@ function resultOf(frames: readonly Frame[]): AttemptResult {
   };
 }
 
-export const isOutput = (command: Uint8Array): boolean =>
-  ((command[0] ?? 0) << 8) + (command[1] ?? 0) === MessageType.OutputCommand;
-
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);
 }
@@ -120,3 +117,60 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value));
 export const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+
+// ---- one service, one handler, short names for frames
+
+export type Handler = (ctx: restate.Context, input: unknown) => Promise<unknown>;
+export const serviceOf = (handler: Handler, options: restate.ServiceOptions = {}) =>
+  restate.service({ name: 'S', handlers: { h: handler }, options });
+export const run = (handler: Handler, journal: JournalSpec = {}, options?: restate.ServiceOptions) =>
+  attempt(serviceOf(handler, options), 'h', journal);
+
+export const sleep = (resultCompletionId: number, name = '') =>
+  encodeFrame('SleepCommand', { wakeUpTime: 5, resultCompletionId, name });
+export const slept = (completionId: number) => encodeFrame('SleepCompletion', { completionId, void: true });
+export const runCommand = (resultCompletionId: number, name: string) =>
+  encodeFrame('RunCommand', { resultCompletionId, name });
+export const ran = (completionId: number, value: unknown) =>
+  encodeFrame('RunCompletion', { completionId, value: json(value) });
+export const child = (first: number, parameter = '') =>
+  encodeFrame('CallCommand', {
+    serviceName: 'X',
+    handlerName: 'x',
+    parameter: utf8(parameter),
+    invocationIdNotificationIdx: first,
+    resultCompletionId: first + 1,
+  });
+export const childId = (completionId: number, invocationId: string) =>
+  encodeFrame('CallInvocationIdCompletion', { completionId, invocationId });
+export const cancel = encodeFrame('SignalNotification', { signalId: 1, void: true });
+export const X = (ctx: restate.Context) =>
+  ctx.serviceClient<{ x: (ctx: never, input?: unknown) => Promise<void> }>({ name: 'X' });
+
+/** One line per frame, with what matters. */
+export function transcript(frames: readonly DecodedFrame[]): string[] {
+  return frames.map(({ name, message }) => {
+    switch (name) {
+      case 'Suspension':
+        return `Suspension c${[...message.waitingCompletions].sort()} s${[...message.waitingSignals].sort()}`;
+      case 'Error': {
+        const related = message.relatedCommandIndex === undefined ? '' : ` at ${message.relatedCommandIndex}`;
+        const delay = message.nextRetryDelay === undefined ? '' : ` retry ${message.nextRetryDelay}`;
+        return `Error ${message.code} ${message.message}${related}${delay}`;
+      }
+      case 'OutputCommand':
+      case 'ProposeRunCompletion':
+        return message.failure === undefined
+          ? `${name} ${text(message.value)}`
+          : `${name} failure ${message.failure.code} ${message.failure.message}`;
+      case 'SendSignalCommand':
+        return `SendSignal ${message.targetInvocationId} ${message.idx}`;
+      default:
+        return name;
+    }
+  });
+}
+
+export const boom = () => {
+  throw new Error('boom');
+};

@@ -65,22 +65,44 @@ const ROUTES: readonly (readonly [method: string, path: string, run: Run])[] = [
 const TABLE = ROUTES.map(([method, path, run]) => ({ method, parts: path.split('/'), run }));
 
 export function createAdmin(options: AdminOptions): HttpHandler {
+  const refusals = new RefusalLog(options);
   return {
     bodyBytesMax: ADMIN_BODY_BYTES_MAX,
-    handle: (request, reply) => handle(options, request, reply),
+    handle: (request, reply) => handle(options, refusals, request, reply),
     refuse,
   };
+}
+
+const LOG_INTERVAL_MS = 10_000;
+
+/** Refused pages are an attack or a missing setting: worth a line, but not one for each request of a flood. */
+class RefusalLog {
+  readonly #options: AdminOptions;
+  #count = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
+  }
+
+  add(): void {
+    const { clock, logger } = this.#options;
+    this.#count += 1;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#lastMs < LOG_INTERVAL_MS) return;
+    this.#lastMs = nowMs;
+    logger.warn('admin refused a foreign host or origin', { refused: this.#count });
+  }
 }
 
 function refuse(status: number, message: string): HttpAnswer {
   return failure(status, message);
 }
 
-function handle(options: AdminOptions, request: HttpRequest, reply: HttpReply): void {
+function handle(options: AdminOptions, refusals: RefusalLog, request: HttpRequest, reply: HttpReply): void {
   const refused = refusedOrigin(request, options.allowedHosts ?? []);
   if (refused !== undefined) {
-    // Worth knowing about: it is an attack or a setting that is missing.
-    options.logger.warn('adminRequestRefused', { reason: refused });
+    refusals.add();
     sendAnswer(request, reply, failure(403, refused));
     return;
   }

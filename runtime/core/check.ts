@@ -11,7 +11,7 @@ import { hasCompletionId } from './ops/completion-ids.ts';
 import { completionIdsOf } from './ops/index.ts';
 
 type Reader = Pick<Draft, 'read'>;
-type Answer = Pick<CommandOf<'attempt'>, 'ops' | 'end'>;
+type Answer = Pick<CommandOf<'attempt'>, 'ops' | 'end' | 'seenEntries'>;
 
 /** Notifications of one journal are numbered with 32 bits; nothing sensible comes near this. */
 const MAX_ENTRIES = 1_000_000;
@@ -76,7 +76,7 @@ function checkCallee(
 
 /**
  * A suspension on nothing, or only on what can never come, would never be resumed: the run of this very handler
- * whose result it did not propose, or ids that belong to no operation.
+ * whose result it did not propose, ids that belong to no operation, completions that the attempt was given.
  */
 function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Awaiting): AttemptFailure | undefined {
   const { completions, signals } = awaiting;
@@ -84,18 +84,15 @@ function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Awaiting): Att
     return signals.length === 0 ? violation('RT0012', 'the suspension awaits nothing', inv) : undefined;
   }
   if (signals.some(signal => signal !== CANCEL)) return undefined;
-  const runs = new Set<number>();
-  const claimed = new Set<number>();
-  for (const pending of inv.pending) if (pending.of === 'run') runs.add(pending.completionId);
+  const coming = new Set<number>();
+  for (const { index, id } of inv.fresh)
+    if (index >= answer.seenEntries && typeof id === 'number') coming.add(id);
+  for (const pending of inv.pending) if (pending.of !== 'run') coming.add(pending.completionId);
   for (const op of answer.ops) {
-    if (op.op === 'run') runs.add(op.completionId);
-    else if (op.op === 'runCompletion') runs.delete(op.completionId);
-    for (const id of completionIdsOf(op)) claimed.add(id);
+    if (op.op === 'runCompletion') coming.add(op.completionId);
+    else if (op.op !== 'run') for (const id of completionIdsOf(op)) coming.add(id);
   }
-  const possible = completions.some(
-    id => !runs.has(id) && (claimed.has(id) || hasCompletionId(inv.completionIds, id)),
-  );
-  if (possible) return undefined;
+  if (completions.some(id => coming.has(id))) return undefined;
   return violation(
     'RT0012',
     `the suspension awaits ${completions.join(', ')}, which nothing will complete`,

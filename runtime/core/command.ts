@@ -108,7 +108,7 @@ export type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>
 
 /** A durable command, as `apply` sees it. */
 export interface CommandRecord {
-  /** When it was proposed; never decreases along the log. */
+  /** When it was proposed, by the wall clock: it decreases along the log when that is set back. */
   readonly at: number;
   readonly command: Command;
 }

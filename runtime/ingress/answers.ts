@@ -6,18 +6,16 @@
  */
 import type { Failure, HandlerOutput, Header } from '../core/model.ts';
 import type { Reply } from '../partition/engine.ts';
-import type { HeaderList, HttpReply } from '../platform/http-handler.ts';
+import type { HttpReply } from '../platform/http-handler.ts';
 import { formatInstantOffset } from '../platform/rfc3339.ts';
 
 /** Thrown where a request turns out not to be acceptable; not an `Error`, because nobody wants its stack. */
 export class Refusal {
   readonly status: number;
   readonly message: string;
-  readonly headers: HeaderList;
-  constructor(status: number, message: string, headers: HeaderList = []) {
+  constructor(status: number, message: string) {
     this.status = status;
     this.message = message;
-    this.headers = headers;
   }
 }
 
@@ -63,12 +61,12 @@ export function sendJson(caller: Caller, status: number, body: unknown, id?: str
 export function ingressError(status: number, message: string, origin?: string): [string[], string] {
   const headers = cors(origin);
   headers.push('content-type', 'application/json', 'x-restate-error-source', 'ingress');
+  if (status === 429 || status === 503) headers.push('retry-after', '1');
   return [headers, JSON.stringify({ code: status, message, source: 'ingress' })];
 }
 
 export function sendRefusal(caller: Caller, refusal: Refusal): void {
   const [headers, body] = ingressError(refusal.status, refusal.message, caller.origin);
-  headers.push(...refusal.headers);
   caller.reply.send(refusal.status, headers, body);
 }
 

@@ -29,10 +29,7 @@ export class Held {
     if (this.#count >= this.#max) {
       this.#refused += 1;
       this.#log();
-      throw new Refusal(429, `${this.#max} requests are waiting for a result; try again later`, [
-        'retry-after',
-        '1',
-      ]);
+      throw new Refusal(429, `${this.#max} requests are waiting for a result; try again later`);
     }
     this.#count += 1;
   }
@@ -45,6 +42,6 @@ export class Held {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#lastLogMs < LOG_INTERVAL_MS) return;
     this.#lastLogMs = nowMs;
-    this.#logger.warn('ingressOverloaded', { held: this.#count, refused: this.#refused });
+    this.#logger.warn('ingress overloaded', { held: this.#count, refused: this.#refused });
   }
 }

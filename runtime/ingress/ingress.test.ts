@@ -292,6 +292,16 @@ test('a handler that was removed meanwhile is a 404', () => {
   expect(new Exchange(ingress, 'POST', '/Svc/echo/send').sent?.status).toBe(404);
 });
 
+test('when nothing can be stored, nothing is accepted', () => {
+  const { engine, ingress } = setUp();
+  engine.outcome = { kind: 'unavailable', reason: 'the disk is full' };
+  for (const path of ['/Svc/echo', '/Svc/echo/send']) {
+    const { sent } = new Exchange(ingress, 'POST', path);
+    expect(sent?.status).toBe(503);
+    expect(sent?.headers['retry-after']).toBe('1');
+  }
+});
+
 test('whatever is sent, there is one answer, and an error is JSON', () => {
   const { engine, ingress } = setUp();
   engine.state = { kind: 'done', reply: value('') };

@@ -6,7 +6,7 @@
  * ends its waiting, never the invocation; each taken place in `Held` is given back once.
  */
 import type { HandlerOutput, InvocationId, NotificationResult, Target } from '../core/model.ts';
-import type { Invocations, InvokeRequest } from '../partition/engine.ts';
+import type { Invocations, InvokeOutcome, InvokeRequest } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { formatInstantNanos } from '../platform/rfc3339.ts';
 import {
@@ -40,11 +40,8 @@ export function call(call: Call, resolved: ResolvedTarget): void {
   held.take();
   const waiting = new Waiting(call, resolved.handler.output);
   engine.invoke(invoke, outcome => {
-    if (outcome.kind === 'unknownTarget') {
-      if (waiting.leave()) sendRefusal(call, handlerNotFound(resolved.target));
-    } else {
-      waiting.for(outcome.id);
-    }
+    if ('id' in outcome) waiting.for(outcome.id);
+    else if (waiting.leave()) sendRefusal(call, refusalOf(outcome, resolved.target));
   });
 }
 
@@ -55,8 +52,8 @@ export function send(call: Call, resolved: ResolvedTarget): void {
   held.take();
   engine.invoke(invoke, outcome => {
     held.release();
-    if (outcome.kind === 'unknownTarget') {
-      sendRefusal(call, handlerNotFound(resolved.target));
+    if (!('id' in outcome)) {
+      sendRefusal(call, refusalOf(outcome, resolved.target));
       return;
     }
     const { id, startAt, kind } = outcome;
@@ -68,6 +65,11 @@ export function send(call: Call, resolved: ResolvedTarget): void {
     sendJson(call, 202, body, id);
   });
 }
+
+type Refused = Exclude<InvokeOutcome, { readonly id: unknown }>;
+
+const refusalOf = (outcome: Refused, target: Target): Refusal =>
+  outcome.kind === 'unavailable' ? new Refusal(503, outcome.reason) : handlerNotFound(target);
 
 function readInvoke(
   request: HttpRequest,

@@ -35,7 +35,9 @@ export type InvokeOutcome =
       readonly id: InvocationId /** Unix ms; only when delayed. */;
       readonly startAt?: number;
     }
-  | { readonly kind: 'unknownTarget' };
+  | { readonly kind: 'unknownTarget' }
+  /** Nothing was accepted and nothing new will be for now; why. Work that was accepted goes on. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
 
 export interface Reply {
   readonly id: InvocationId;

@@ -45,6 +45,7 @@ export class LocalEngine implements Invocations, Operations {
   private readonly options: EngineOptions;
   private readonly partition: Partition;
   private registering: Promise<void> = Promise.resolve();
+  private refusal: string | undefined;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -74,6 +75,10 @@ export class LocalEngine implements Invocations, Operations {
     // What is visible here is durable, so a known id needs no record.
     if (idempotencyKey !== undefined && this.invocation(id) !== undefined) {
       done({ kind: 'alreadyAccepted', id });
+      return;
+    }
+    if (this.refusal !== undefined) {
+      done({ kind: 'unavailable', reason: this.refusal });
       return;
     }
     const startAt = delayMs === undefined ? 0 : this.options.clock.now() + delayMs;
@@ -148,6 +153,11 @@ export class LocalEngine implements Invocations, Operations {
 
   resume(id: InvocationId, done: (outcome: Outcome) => void): void {
     this.partition.propose({ type: 'resume', id }, done);
+  }
+
+  /** From now on new invocations are refused for this reason; `undefined`: accepted again. */
+  refuseNew(reason: string | undefined): void {
+    this.refusal = reason;
   }
 
   /** One at a time, so that two registrations never plan the same revision. */

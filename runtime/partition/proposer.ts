@@ -47,13 +47,11 @@ export class Proposer {
   /** The position and time that the state reflects. */
   position: Position;
   private appliedAt: number;
-  private proposedAt: number;
 
   constructor(options: ProposerOptions, position: Position, at: number) {
     this.options = options;
     this.position = position;
     this.appliedAt = at;
-    this.proposedAt = at;
   }
 
   get applied(): { readonly position: Position; readonly at: number } {
@@ -83,9 +81,9 @@ export class Proposer {
     if (this.stopped) return;
     const proposals = this.waiting;
     this.waiting = [];
-    // The log's order is the order of time, whatever the wall clock does.
-    const at = Math.max(this.options.clock.now(), this.proposedAt);
-    this.proposedAt = at;
+    // The wall clock as it is, even set back: a time held at its highest would end every sleep that is shorter than
+    // the jump at once (W1), and put off every retry by the jump. Order is the position's business.
+    const at = this.options.clock.now();
     const records = proposals.map(({ command }) => ({ at, command }));
     this.appending += records.length;
     this.options.log.append(records.map(encodeRecord), first => {
@@ -130,7 +128,6 @@ export class Proposer {
     this.options.state.commit(applied.writes);
     this.position = position;
     this.appliedAt = record.at;
-    this.proposedAt = Math.max(this.proposedAt, record.at);
     return applied;
   }
 }

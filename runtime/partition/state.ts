@@ -33,7 +33,7 @@ const ENCODE_SLICE = 200;
 
 export interface Applied {
   readonly position: number;
-  /** The time of the record at that position; the next one is not earlier. */
+  /** The time of the record at that position. */
   readonly at: number;
 }
 

@@ -1,93 +1,13 @@
 import { connect as connectHttp2 } from 'node:http2';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { CodedError } from './error.ts';
-import type { HttpHandler, HttpReply, HttpRequest } from './http-handler.ts';
-import { type HttpLimits, type HttpServer, listen } from './http-server.ts';
+import type { HttpHandler } from './http-handler.ts';
+import { listen } from './http-server.ts';
+import { echo, h2, raw, sockets, start, stopAll } from './testing/http-sockets.ts';
 
-const servers: HttpServer[] = [];
-const sockets: Socket[] = [];
-afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(servers.splice(0).map(server => server.close(0)));
-});
-
-type Handle = (request: HttpRequest, reply: HttpReply) => void;
-
-/** Answers `METHOD path ?query body` unless told otherwise. */
-const echo: Handle = (request, reply) => {
-  const body = Buffer.from(request.takeBody()).toString('latin1');
-  reply.send(
-    200,
-    ['x-first', request.headers[0]?.join('=') ?? ''],
-    `${request.method} ${request.path} ?${request.query} ${body}`,
-  );
-};
-
-async function start(handle: Handle = echo, limits: HttpLimits = {}): Promise<HttpServer> {
-  const handler: HttpHandler = {
-    bodyBytesMax: 1000,
-    handle,
-    refuse: (status, message) => ({ status, headers: ['x-refused', 'yes'], body: message }),
-  };
-  const server = await listen({ host: '127.0.0.1', port: 0, handler, limits });
-  servers.push(server);
-  return server;
-}
-
-/** Everything the server sends on a raw connection until it closes it, or until `until` has been seen. */
-function raw(server: HttpServer, pieces: readonly (string | number)[], until?: string): Promise<string> {
-  return new Promise(resolve => {
-    const socket = connect(server.port, server.host);
-    sockets.push(socket);
-    let text = '';
-    socket.on('data', chunk => {
-      text += chunk.toString('latin1');
-      if (until !== undefined && text.includes(until)) resolve(text);
-    });
-    socket.on('error', () => resolve(text));
-    socket.on('close', () => resolve(text));
-    const write = (rest: readonly (string | number)[]): void => {
-      const [piece, ...more] = rest;
-      if (piece === undefined) return;
-      if (typeof piece === 'string') {
-        socket.write(piece, 'latin1');
-        write(more);
-      } else {
-        setTimeout(() => write(more), piece);
-      }
-    };
-    write(pieces);
-  });
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: string;
-}
-function h2(server: HttpServer, headers: Record<string, string>, body?: readonly string[]): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const session = connectHttp2(`http://${server.host}:${server.port}`);
-    session.on('error', reject);
-    const stream = session.request(headers, { endStream: body === undefined });
-    let head: Record<string, unknown> = {};
-    let text = '';
-    stream.on('response', found => {
-      head = found;
-    });
-    stream.on('data', chunk => {
-      text += String(chunk);
-    });
-    stream.on('error', reject);
-    stream.on('close', () => {
-      session.destroy();
-      resolve({ status: Number(head[':status']), headers: head, body: text });
-    });
-    for (const piece of body ?? []) stream.write(piece);
-    if (body !== undefined) stream.end();
-  });
-}
+afterEach(stopAll);
 
 const ANSWER = (body: string): RegExp => new RegExp(`^HTTP/1.1 200 OK\\r\\n(.|\\r\\n)*\\r\\n\\r\\n${body}$`);
 
@@ -379,4 +299,31 @@ test('a port that is taken is a coded error', async () => {
   const second = listen({ host: '127.0.0.1', port: first.port, handler });
   await expect(second).rejects.toMatchObject({ code: 'HF_LISTEN_FAILED' });
   await expect(second).rejects.toBeInstanceOf(CodedError);
+});
+
+test('random bytes are refused or dropped, and the server goes on', async () => {
+  const server = await start(echo, { headersTimeoutMs: 100, requestTimeoutMs: 200 });
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+  const opening = fc.constantFrom(
+    '',
+    preface,
+    'GET / HTTP/1.1\r\nHost: x\r\n',
+    'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n',
+  );
+  const noise = fc.uint8Array({ maxLength: 200 }).map(bytes => Buffer.from(bytes).toString('latin1'));
+  // A header of an HTTP/2 frame with a length that fits, so that some of the noise gets past the framing.
+  const frame = fc
+    .tuple(fc.integer({ min: 0, max: 10 }), fc.integer({ min: 0, max: 255 }), noise)
+    .map(
+      ([type, flags, payload]) =>
+        String.fromCharCode(0, 0, payload.length, type, flags, 0, 0, 0, 1) + payload,
+    );
+  const rest = fc.array(fc.oneof(noise, frame), { maxLength: 4 }).map(parts => parts.join(''));
+  const inputs = fc.sample(fc.tuple(opening, rest), { numRuns: 300, seed: 7 });
+  const clients = inputs.map(([start, more]) => raw(server, [start, more, 400, '\0'.repeat(9)], 'never'));
+  await Promise.race([Promise.all(clients), new Promise(resolve => setTimeout(resolve, 1_500))]);
+  expect(await h2(server, { ':path': '/' })).toMatchObject({ status: 200 });
+  expect(await raw(server, ['GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'])).toMatch(
+    /^HTTP\/1.1 200 /,
+  );
 });

@@ -59,6 +59,8 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
+const TCP_KEEP_ALIVE_MS = 60_000;
+
 const DEFAULTS: Required<HttpLimits> = {
   maxConnections: 10_000,
   headerBytesMax: 16 * 1024,
@@ -106,6 +108,9 @@ function createHttp1(shared: Exchanges, limits: Required<HttpLimits>): Server {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: checkInterval(limits),
     keepAliveTimeout: limits.idleTimeoutMs,
+    // A client that vanished without a word must not wait for a result for ever.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
     insecureHTTPParser: false,
   });
   // One more than allowed is kept, because the parser drops the excess in silence and we refuse it.

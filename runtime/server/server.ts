@@ -54,7 +54,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     env,
     maxConnections: settings.lambdaConcurrency,
   });
-  const log = await openLog(options);
+  let engine: LocalEngine | undefined;
+  // What is reserved ahead of the log keeps completions and timers moving; new work waits for room.
+  const onSpaceLow = (isLow: boolean): void => {
+    logger.warn(isLow ? 'disk full' : 'disk has room again', { directory: settings.dataDir });
+    engine?.refuseNew(isLow ? 'the disk of the log is full' : undefined);
+  };
+  const log = await openLog(options, onSpaceLow);
   const store = await openStore(settings, log);
   const defaults = serviceDefaults(settings);
   const partition = await Partition.open({
@@ -71,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     flushIntervalMs: settings.storeFlushIntervalMs,
     onFailure: options.onFailure,
   });
-  const engine = new LocalEngine({ partition, client, clock, random, defaults });
+  engine = new LocalEngine({ partition, client, clock, random, defaults });
   const limits = { bodyBytesMax: settings.ingressBodyLimitBytes };
   const ingress = await listen({
     host: settings.ingressHost,
@@ -82,7 +88,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const admin = await listen({
     host: settings.adminHost,
     port: settings.adminPort,
-    handler: createAdmin({ engine, logger, clock, version: VERSION, ingressEndpoint: ingressUrl }),
+    handler: createAdmin({
+      engine,
+      logger,
+      clock,
+      version: VERSION,
+      ingressEndpoint: ingressUrl,
+      allowedHosts: isLoopback(settings.adminHost) ? [] : 'any',
+    }),
   });
   const adminUrl = urlOf(admin);
   logger.info('server started', { ingress: ingressUrl, admin: adminUrl, durability: settings.durability });
@@ -94,7 +107,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-function openLog({ settings, logger, onFailure }: ServerOptions): Promise<Log> | Log {
+function openLog(
+  { settings, onFailure }: ServerOptions,
+  onSpaceLow: (isLow: boolean) => void,
+): Promise<Log> | Log {
   if (settings.durability === 'memory') {
     return openMemoryLog(new MemoryLogStorage(), {
       onFailure,
@@ -107,8 +123,7 @@ function openLog({ settings, logger, onFailure }: ServerOptions): Promise<Log> |
     segmentBytes: settings.logSegmentSizeBytes,
     random: systemRandom(),
     onFailure,
-    onSpaceLow: low =>
-      logger.warn(low ? 'disk full' : 'disk has room again', { directory: settings.dataDir }),
+    onSpaceLow,
   });
 }
 
@@ -161,6 +176,10 @@ async function stop(settings: Settings, logger: Logger, running: Running): Promi
   await running.client.close();
   logger.info('server stopped');
 }
+
+/** A listener that others can reach is named by names we cannot know. */
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 const urlOf = ({ host, port }: HttpServer): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}`;

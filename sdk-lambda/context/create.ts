@@ -1,13 +1,26 @@
-/** Builds the context of one attempt: each verb is a function of its own file. */
+/** The context of one attempt: each verb is a function of its own file. One object per attempt, made to be cheap. */
 import type { Attempt } from '../attempt.ts';
-import { toMillis } from '../duration.ts';
+import { type Duration, toMillis } from '../duration.ts';
+import type { TerminalError } from '../errors.ts';
 import type { RestatePromise } from '../promise.ts';
 import { type Serde, serde } from '../serde.ts';
 import { awakeable, rejectAwakeable, resolveAwakeable } from './awakeable.ts';
 import { call, send } from './call.ts';
 import { createClient, createSendClient } from './client.ts';
 import { createConsole } from './console.ts';
-import type { Context, GenericCall, GenericSend, Rand, Request, RunAction, RunOptions } from './context.ts';
+import type {
+  Context,
+  ContextDate,
+  GenericCall,
+  GenericSend,
+  InvocationHandle,
+  InvocationId,
+  InvocationPromise,
+  Rand,
+  Request,
+  RunAction,
+  RunOptions,
+} from './context.ts';
 import { attach, cancel } from './invocation.ts';
 import { createRand } from './rand.ts';
 import { run } from './run.ts';
@@ -19,65 +32,110 @@ export interface ContextParts {
   readonly console: Console;
 }
 
-export function createContext({ attempt, request, defaultSerde, console }: ContextParts): Context {
-  const { machine } = attempt;
-  let rand: Rand | undefined;
-  let contextConsole: Console | undefined;
-  const client = (definition: { readonly name: string }, key?: string) =>
-    createClient(attempt, definition.name, key, defaultSerde);
-  const sendClient = (definition: { readonly name: string }, key?: string) =>
-    createSendClient(attempt, definition.name, key, defaultSerde);
+const binary = <T>(given: Serde<T> | undefined): Serde<T> => given ?? (serde.binary as unknown as Serde<T>);
 
-  return {
-    get rand() {
-      rand ??= createRand(machine.start.randomSeed, machine.start.id, () => attempt.assertOutsideRun());
-      return rand;
-    },
-    get console() {
-      contextConsole ??= createConsole(console, machine, `[${request.target}][${request.id}]`);
-      return contextConsole;
-    },
-    date: {
+interface Named {
+  readonly name: string;
+}
+
+export class AttemptContext implements Context {
+  readonly #parts: ContextParts;
+  readonly #attempt: Attempt;
+  #rand: Rand | undefined;
+  #console: Console | undefined;
+
+  constructor(parts: ContextParts) {
+    this.#parts = parts;
+    this.#attempt = parts.attempt;
+  }
+
+  get rand(): Rand {
+    const { start } = this.#attempt.machine;
+    this.#rand ??= createRand(start.randomSeed, start.id, () => this.#attempt.assertOutsideRun());
+    return this.#rand;
+  }
+
+  get console(): Console {
+    const { console, request } = this.#parts;
+    this.#console ??= createConsole(console, this.#attempt.machine, `[${request.target}][${request.id}]`);
+    return this.#console;
+  }
+
+  get date(): ContextDate {
+    const attempt = this.#attempt;
+    return {
       now: () => run(attempt, serde.json, '', () => attempt.now()),
       toJSON: () => run(attempt, serde.json, '', () => new Date(attempt.now()).toJSON()),
-    },
-    run<T>(
-      nameOrAction: string | RunAction<T>,
-      action?: RunAction<T>,
-      options?: RunOptions<T>,
-    ): RestatePromise<T> {
-      return typeof nameOrAction === 'string'
-        ? run(attempt, defaultSerde, nameOrAction, action as RunAction<T>, options)
-        : run(attempt, defaultSerde, '', nameOrAction);
-    },
-    sleep: (duration, name) => attempt.sleep(toMillis(duration), name) as unknown as RestatePromise<void>,
-    awakeable: <T>(valueSerde?: Serde<T>) => awakeable(attempt, valueSerde ?? (defaultSerde as Serde<T>)),
-    resolveAwakeable: (id, payload, valueSerde) =>
-      resolveAwakeable(attempt, id, payload, valueSerde as Serde<unknown> | undefined, defaultSerde),
-    rejectAwakeable: (id, reason) => rejectAwakeable(attempt, id, reason),
-    serviceClient: client,
-    serviceSendClient: sendClient,
-    objectClient: client,
-    objectSendClient: sendClient,
-    workflowClient: client,
-    workflowSendClient: sendClient,
-    genericCall: <REQ, RES>(request: GenericCall<REQ, RES>) =>
-      call(
-        attempt,
-        { service: request.service, handler: request.method, key: request.key },
-        (request.inputSerde ?? (serde.binary as unknown as Serde<REQ>)).serialize(request.parameter),
-        request.outputSerde ?? (serde.binary as unknown as Serde<RES>),
-        request,
-      ),
-    genericSend: <REQ>(request: GenericSend<REQ>) =>
-      send(
-        attempt,
-        { service: request.service, handler: request.method, key: request.key },
-        (request.inputSerde ?? (serde.binary as unknown as Serde<REQ>)).serialize(request.parameter),
-        request,
-      ),
-    attach: <T>(id: string, output?: Serde<T>) => attach(attempt, id, output ?? (defaultSerde as Serde<T>)),
-    cancel: id => cancel(attempt, id),
-    request: () => request,
-  };
+    };
+  }
+
+  run<T>(
+    nameOrAction: string | RunAction<T>,
+    action?: RunAction<T>,
+    options?: RunOptions<T>,
+  ): RestatePromise<T> {
+    const { defaultSerde } = this.#parts;
+    return typeof nameOrAction === 'string'
+      ? run(this.#attempt, defaultSerde, nameOrAction, action as RunAction<T>, options)
+      : run(this.#attempt, defaultSerde, '', nameOrAction);
+  }
+
+  sleep(duration: Duration | number, name?: string): RestatePromise<void> {
+    return this.#attempt.sleep(toMillis(duration), name) as unknown as RestatePromise<void>;
+  }
+
+  awakeable<T>(valueSerde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> } {
+    return awakeable(this.#attempt, this.#orDefault(valueSerde));
+  }
+  resolveAwakeable<T>(id: string, payload?: T, valueSerde?: Serde<T>): void {
+    resolveAwakeable(this.#attempt, id, payload as T, valueSerde, this.#parts.defaultSerde);
+  }
+  rejectAwakeable(id: string, reason: string | TerminalError): void {
+    rejectAwakeable(this.#attempt, id, reason);
+  }
+
+  serviceClient({ name }: Named) {
+    return createClient(this.#attempt, name, undefined, this.#parts.defaultSerde);
+  }
+  serviceSendClient({ name }: Named) {
+    return createSendClient(this.#attempt, name, undefined, this.#parts.defaultSerde);
+  }
+  objectClient({ name }: Named, key: string) {
+    return createClient(this.#attempt, name, key, this.#parts.defaultSerde);
+  }
+  objectSendClient({ name }: Named, key: string) {
+    return createSendClient(this.#attempt, name, key, this.#parts.defaultSerde);
+  }
+  workflowClient(definition: Named, key: string) {
+    return this.objectClient(definition, key);
+  }
+  workflowSendClient(definition: Named, key: string) {
+    return this.objectSendClient(definition, key);
+  }
+
+  genericCall<REQ = Uint8Array, RES = Uint8Array>(request: GenericCall<REQ, RES>): InvocationPromise<RES> {
+    const { service, method, key, parameter, inputSerde, outputSerde } = request;
+    const bytes = binary(inputSerde).serialize(parameter);
+    return call(this.#attempt, { service, handler: method, key }, bytes, binary(outputSerde), request);
+  }
+  genericSend<REQ = Uint8Array>(request: GenericSend<REQ>): InvocationHandle {
+    const { service, method, key, parameter, inputSerde } = request;
+    const bytes = binary(inputSerde).serialize(parameter);
+    return send(this.#attempt, { service, handler: method, key }, bytes, request);
+  }
+
+  attach<T>(invocationId: InvocationId, output?: Serde<T>): RestatePromise<T> {
+    return attach(this.#attempt, invocationId, this.#orDefault(output));
+  }
+  cancel(invocationId: InvocationId): void {
+    cancel(this.#attempt, invocationId);
+  }
+
+  request(): Request {
+    return this.#parts.request;
+  }
+
+  #orDefault<T>(given: Serde<T> | undefined): Serde<T> {
+    return given ?? (this.#parts.defaultSerde as Serde<T>);
+  }
 }

@@ -99,4 +99,4 @@ export const EXCEPTIONS: readonly Exception[] = [
 ];
 
 /** Codes of errors: ours, and those of the service protocol. */
-export const ERROR_CODE = /'((?:HF_[A-Z0-9_]+)|(?:RT\d{4})|(?:META\d{4}))'/g;
+export const ERROR_CODE = /\b(HF_[A-Z0-9_]+|RT\d{4}|META\d{4})\b/g;
