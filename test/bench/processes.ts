@@ -68,12 +68,22 @@ export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
 /** The Restate server from its npm package, installed on demand outside the workspace. */
 export async function startRestate(lambdaUrl: string, version: string): Promise<Engine> {
   const home = join(tmpdir(), `holdfast-peer-restate-${version}`);
-  const binary = join(home, 'node_modules/.bin/restate-server');
+  // The binary itself, not the script that starts it: its CPU time is what is measured.
+  const platform = `restate-server-${process.platform}-${process.arch}`;
+  const binary = join(home, 'node_modules/@restatedev', platform, 'bin/restate-server');
   if (!existsSync(binary)) {
     mkdirSync(home, { recursive: true });
     execFileSync(
       'npm',
-      ['install', '--prefix', home, '--no-audit', '--no-fund', `@restatedev/restate-server@${version}`],
+      [
+        'install',
+        '--prefix',
+        home,
+        '--no-audit',
+        '--no-fund',
+        '--ignore-scripts',
+        `@restatedev/restate-server@${version}`,
+      ],
       {
         stdio: ['ignore', 'ignore', 'inherit'],
       },
