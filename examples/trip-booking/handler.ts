@@ -36,7 +36,9 @@ function providerService<Name extends string>(name: Name) {
     name,
     handlers: {
       reserve: async (ctx: Context, { traveller }: Trip): Promise<Reservation> =>
-        await ctx.run('reserve', () => callProvider<Reservation>(ctx, 'reserve', `${name}/reserve`, { traveller })),
+        await ctx.run('reserve', () =>
+          callProvider<Reservation>(ctx, 'reserve', `${name}/reserve`, { traveller }),
+        ),
       cancel: async (ctx: Context, reservation: Reservation): Promise<void> => {
         await ctx.run('cancel', () => callProvider(ctx, 'cancel', `${name}/cancel`, reservation));
       },

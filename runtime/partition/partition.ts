@@ -238,8 +238,9 @@ export class Partition {
       this.propose(command([], this.failed(inv, outcome)));
       return;
     }
-    const { ops } = outcome.answer;
-    const proposed = command(ops, this.decide(inv, outcome.answer.end));
+    const { ops, end } = outcome.answer;
+    // C6: an answer that breaks off between two frames is not whole, and none of it is applied.
+    const proposed = command(end.kind === 'missing' ? [] : ops, this.decide(inv, end));
     const rejected = checkAttempt({ read: (table, key) => this.state.get(table, key) }, inv, proposed);
     this.propose(rejected === undefined ? proposed : command([], this.failed(inv, { failure: rejected })));
   }

@@ -1,6 +1,6 @@
 /**
  * From a command to an applied record: stamp, encode, append, wait until it is durable, apply, answer. What is
- * proposed in one turn of the event loop is appended together. P1: nothing is applied, answered or dispatched
+ * proposed while the log is busy is appended together (group commit). P1: nothing is applied, answered or dispatched
  * before it is durable, and effects are dispatched in log order.
  */
 import { type Applied, apply } from '../core/apply.ts';
@@ -33,13 +33,18 @@ export interface ProposerOptions {
   readonly onApplied: () => void;
 }
 
+/** One being written, and one that the writer finds when it has. */
+const APPENDS_AT_ONCE = 2;
 /** Records applied per turn of the event loop, about a millisecond's worth. */
 const APPLY_SLICE = 128;
 
 export class Proposer {
   private readonly options: ProposerOptions;
   private waiting: Proposal[] = [];
+  /** Records under way to the log, and the batches they make up. */
   private appending = 0;
+  private appends = 0;
+  private scheduled = false;
   private durable: Appended[] = [];
   private next = 0;
   private applying = false;
@@ -66,7 +71,8 @@ export class Proposer {
   /** `done` runs in the turn that applies the record, before the record's effects. */
   propose(command: Command, done?: Done): void {
     if (this.stopped) return;
-    if (this.waiting.push({ command, done }) === 1) this.options.timers.soon(() => this.append());
+    this.waiting.push({ command, done });
+    this.scheduleAppend();
   }
 
   /** Nothing more is appended, applied or answered. */
@@ -77,7 +83,15 @@ export class Proposer {
     this.next = 0;
   }
 
+  /** With an idle log at once; otherwise what comes meanwhile gathers and follows as one batch. */
+  private scheduleAppend(): void {
+    if (this.scheduled || this.waiting.length === 0 || this.appends === APPENDS_AT_ONCE) return;
+    this.scheduled = true;
+    queueMicrotask(() => this.append());
+  }
+
   private append(): void {
+    this.scheduled = false;
     if (this.stopped) return;
     const proposals = this.waiting;
     this.waiting = [];
@@ -86,13 +100,16 @@ export class Proposer {
     const at = this.options.clock.now();
     const records = proposals.map(({ command }) => ({ at, command }));
     this.appending += records.length;
+    this.appends += 1;
     this.options.log.append(records.map(encodeRecord), first => {
       if (this.stopped) return;
       this.appending -= records.length;
+      this.appends -= 1;
       for (const [offset, record] of records.entries()) {
         this.durable.push({ record, done: proposals[offset]?.done, position: first + offset });
       }
       if (!this.applying) this.applySlice();
+      this.scheduleAppend();
     });
   }
 

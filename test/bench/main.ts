@@ -4,7 +4,7 @@
  * a peer, the same function runs behind it in the same run, in turn, and the last table holds the ratios.
  */
 import { parseArgs } from 'node:util';
-import { type Measured, measure, type Row } from './load.ts';
+import { type Measured, measure, type Row, warmUp } from './load.ts';
 import {
   type Engine,
   type LocalLambda,
@@ -22,7 +22,7 @@ const { values } = parseArgs({
 if (values.peer !== undefined && values.peer !== 'restate')
   throw new Error(`unknown peer ${values.peer}: restate`);
 
-const seconds = values.quick ? 2 : 5;
+const seconds = values.quick ? 3 : 8;
 const rows: readonly Row[] = [
   { handler: 'empty', clients: 1, seconds, expected: '"ok"' },
   { handler: 'empty', clients: 64, seconds, expected: '"ok"' },
@@ -42,7 +42,10 @@ try {
 }
 
 async function report(measured: readonly Engine[], { arn }: LocalLambda): Promise<void> {
-  for (const engine of measured) await register(engine, arn);
+  for (const engine of measured) {
+    await register(engine, arn);
+    for (const row of rows) if (row.clients > 1) await warmUp(engine, row);
+  }
   const results = new Map<string, Measured[]>();
   print(['engine', 'handler', 'clients', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs each']);
   for (const row of rows) {

@@ -6,7 +6,9 @@
 import { decodeAwakeableId, encodeInvocationId } from '@holdfast/protocol';
 import type { InvocationId, Result } from '../../runtime/core/model.ts';
 import type { InvokeRequest } from '../../runtime/partition/engine.ts';
+import type { LocalEngine } from '../../runtime/partition/local-engine.ts';
 import type { Checkers } from './checkers/index.ts';
+import { type Life, nameOf } from './checkers/lives.ts';
 import type { Faults } from './faults.ts';
 import type { Node } from './node.ts';
 import { randomProgram, SERVICES } from './programs.ts';
@@ -14,6 +16,8 @@ import type { SimRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 import type { Report } from './violation.ts';
+
+export type ServingNode = Node & { readonly engine: LocalEngine };
 
 export interface ClientsParts {
   readonly scheduler: Scheduler;
@@ -23,7 +27,7 @@ export interface ClientsParts {
   readonly checkers: Checkers;
   readonly report: Report;
   /** The node that serves, if one does. */
-  readonly node: () => (Node & { readonly engine: NonNullable<Node['engine']> }) | undefined;
+  readonly node: () => ServingNode | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -49,7 +53,7 @@ export class Clients {
   /** Schedules the whole workload of a run. */
   begin(durationMs: number): void {
     const { random, scheduler, faults } = this.#parts;
-    const tasks = random.int(3, 9);
+    const tasks = random.int(3, 14);
     for (let i = 0; i < tasks; i++) {
       const task = this.#randomTask();
       this.pending += 1;
@@ -64,16 +68,21 @@ export class Clients {
       scheduler.after(atMs, 'client begins', () => this.#run(task));
       scheduler.after(atMs + delayMs, 'client repeats', () => this.#run(task));
     }
-    const deeds = random.int(0, 8);
+    const deeds = random.int(0, 12);
     for (let i = 0; i < deeds; i++) {
       scheduler.after(random.float() * durationMs, 'operator acts', () => this.#operate());
     }
   }
 
   /** A handler made an awakeable and gave its id away; told at every attempt, done once. */
-  offer(id: string, values: readonly { delayMs: number; value: string; reject: boolean }[]): void {
-    if (this.#offered.has(id)) return;
-    this.#offered.add(id);
+  offer(
+    life: Life,
+    id: string,
+    values: readonly { delayMs: number; value: string; reject: boolean }[],
+  ): void {
+    const name = `${nameOf(life)}/${id}`;
+    if (this.#offered.has(name)) return;
+    this.#offered.add(name);
     const { scheduler, faults } = this.#parts;
     if (values.length > 1) faults.count('signalTwice');
     for (const { delayMs, value, reject } of values) {
@@ -117,7 +126,7 @@ export class Clients {
       },
       ({ engine, done, retry }) => {
         engine.invoke(task.request, outcome => {
-          if (outcome.kind === 'unknownTarget') return retry();
+          if (outcome.kind === 'unknownTarget' || outcome.kind === 'unavailable') return retry();
           this.accepted.add(outcome.id);
           if (!task.awaits) return done();
           const waiting = engine.awaitResult(outcome.id, reply => {
@@ -148,7 +157,7 @@ export class Clients {
   /** One connection to the node after the other until `done`; `again`: whether to try again when one breaks. */
   #connect(
     again: () => boolean,
-    act: (connection: { engine: NonNullable<Node['engine']>; done: () => void; retry: () => void }) => void,
+    act: (connection: { engine: LocalEngine; done: () => void; retry: () => void }) => void,
   ): void {
     const { scheduler, random, node } = this.#parts;
     const later = () =>

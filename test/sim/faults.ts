@@ -49,8 +49,23 @@ export const DEEDS = [
 ] as const;
 export type Deed = (typeof DEEDS)[number];
 
-export const KINDS = [...LAMBDA_FAULTS, ...NODE_FAULTS, ...DEEDS];
-export type Kind = (typeof KINDS)[number];
+/** What the disk counts by itself when one of the node's faults is on. */
+const DISK_COUNTED: Readonly<Partial<Record<NodeFault, string>>> = {
+  crashInDiskOperation: 'disk.crashInOperation',
+  logWriteError: 'disk.writeError',
+  diskFull: 'disk.noSpace',
+  shortWrite: 'disk.shortWrite',
+};
+
+/** All that must have happened in a run of many seeds. */
+export const KINDS: readonly string[] = [
+  ...LAMBDA_FAULTS,
+  ...NODE_FAULTS.map(fault => DISK_COUNTED[fault] ?? fault),
+  'disk.lostSector',
+  'disk.tornSector',
+  'disk.lostName',
+  ...DEEDS,
+];
 export type Counts = Partial<Record<string, number>>;
 
 export class Faults {

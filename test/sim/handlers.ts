@@ -16,14 +16,18 @@ import {
   TerminalError,
 } from '@holdfast/sdk-lambda';
 import type { Execution, HandlerChecker } from './checkers/handler-checker.ts';
-import { nameOf } from './checkers/lives.ts';
+import { type Life, nameOf } from './checkers/lives.ts';
 import { type Leaf, type Program, SERVICES, type Step } from './programs.ts';
 
 export interface Outside {
   /** Virtual time inside a function. */
   delay(ms: number): Promise<void>;
-  /** Somebody outside will complete the awakeable. */
-  offer(awakeableId: string, values: readonly { delayMs: number; value: string; reject: boolean }[]): void;
+  /** Somebody outside will complete the awakeable, once per life of the invocation. */
+  offer(
+    life: Life,
+    awakeableId: string,
+    values: readonly { delayMs: number; value: string; reject: boolean }[],
+  ): void;
 }
 
 type Text = RestatePromise<string>;
@@ -195,8 +199,10 @@ export class Handlers {
     const values = leaf.delaysMs.map((delayMs, index) => {
       return { delayMs, value: `${path} value ${index}`, reject: leaf.reject };
     });
-    if (leaf.by === 'outside') this.#outside.offer(id, values);
+    if (leaf.by === 'outside') this.#outside.offer(execution.life, id, values);
     else {
+      // The handler that completes it may be cancelled: then somebody notices in the end.
+      this.#outside.offer(execution.life, id, [{ delayMs: 60_000, value: `${path} late`, reject: false }]);
       for (const { delayMs, value, reject } of values) {
         context.genericSend({
           service: SERVICES[1],

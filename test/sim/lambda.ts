@@ -27,9 +27,11 @@ export interface LambdaOptions {
   readonly handlers: Handlers;
   /** Position of the last durable record. */
   readonly durable: () => number;
+  /** The attempt is answered with a part of its frames. */
+  readonly onCut: (life: Life, attempt: number) => void;
 }
 
-/** An answer whose caller is gone. */
+/** An answer that nobody takes: its caller is dead or has given up, or another answer was taken. */
 export interface Orphan {
   readonly life: Life;
   readonly attempt: number;
@@ -150,7 +152,10 @@ class Call {
   }
 
   readonly #strike: { readonly [F in LambdaFault]: () => void } = {
-    throttle: () => this.#finish({ kind: 'throttled', ...(this.#flip() ? { retryAfterMs: 200 } : {}) }),
+    throttle: () => {
+      const retryAfter = this.#flip() ? { retryAfterMs: 200 } : {};
+      this.#finish({ kind: 'throttled', message: 'simulated', ...retryAfter });
+    },
     errorBefore: () => this.#functionError(),
     errorAfter: () => this.#runs(() => this.#functionError()),
     neverRuns: () => undefined,
@@ -177,7 +182,10 @@ class Call {
 
   #runs(then: (answer: Uint8Array) => void): void {
     this.#lambda.execute(this.#event, this.#life, this.#sentAt).then(answer => {
-      this.#later(this.#options.random.int(0, 10), 'lambda answers', () => then(answer));
+      this.#later(this.#options.random.int(0, 10), 'lambda answers', () => {
+        then(answer);
+        this.#leave(answer);
+      });
     });
   }
 
@@ -201,14 +209,11 @@ class Call {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#isAlive()) this.#done(result);
-    else if (result.kind === 'response' && result.functionError === undefined && this.#life !== undefined) {
-      this.#onOrphan({
-        life: this.#life,
-        attempt: this.#attempt,
-        seenEntries: this.#seenEntries,
-        payload: result.payload,
-      });
-    }
+  }
+
+  #leave(payload: Uint8Array): void {
+    if (this.#life === undefined) return;
+    this.#onOrphan({ life: this.#life, attempt: this.#attempt, seenEntries: this.#seenEntries, payload });
   }
 
   #cut(answer: Uint8Array): Uint8Array {
@@ -233,8 +238,10 @@ class Call {
   #cutFrames(answer: Uint8Array): Uint8Array {
     const { random } = this.#options;
     const { statusCode, headers, body } = decodeInvokeResponse(answer);
-    if (this.#flip())
+    if (this.#flip()) {
+      if (this.#life !== undefined && this.#isAlive()) this.#options.onCut(this.#life, this.#attempt);
       return envelope(statusCode, headers, body.subarray(0, random.int(0, Math.max(0, body.length - 1))));
+    }
     const frames = new FrameWriter();
     frames.frame('Suspension', {
       waitingCompletions: [random.int(0, 40)],

@@ -51,8 +51,8 @@ export interface Program {
 }
 
 export const SERVICES = ['alpha', 'beta'] as const;
-/** Few, so that they meet. */
-const KEYS = ['k1', 'k2', 'k3'];
+/** Few, so that they meet; of the callee's depth, so that nobody waits for itself in a circle. */
+const randomKey = (random: SimRandom, depth: number): string => `d${depth}.${random.int(1, 3)}`;
 
 const STEP_WEIGHTS: Readonly<Record<Step['kind'], number>> = {
   run: 6,
@@ -96,7 +96,7 @@ function randomStep(random: SimRandom, depth: number): Step {
     case 'callAndCancel':
       return { kind, service, program: nested(), afterMs: durationMs(random) };
     case 'attach':
-      return { kind, service, program: nested(), key: random.pick(KEYS) };
+      return { kind, service, program: nested(), key: randomKey(random, depth - 1) };
     case 'combine': {
       const parts = Array.from({ length: random.int(1, 3) }, () => randomLeaf(random, depth));
       return { kind, rule: random.pick(['all', 'race', 'any', 'allSettled']), parts };
@@ -117,7 +117,7 @@ function randomStep(random: SimRandom, depth: number): Step {
 function randomLeaf(random: SimRandom, depth: number, wanted?: Leaf['kind']): Leaf {
   const kind = wanted ?? random.weighted(LEAF_WEIGHTS);
   if (kind === 'call' && depth > 0) {
-    const key = random.chance(0.3) ? { key: random.pick(KEYS) } : {};
+    const key = random.chance(0.3) ? { key: randomKey(random, depth - 1) } : {};
     return { kind, service: random.pick(SERVICES), program: randomProgram(random, depth - 1), ...key };
   }
   if (kind === 'awakeable') {

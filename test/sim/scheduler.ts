@@ -103,7 +103,7 @@ export class Scheduler {
     }
     this.nowMs = event.timeMs;
     this.executed += 1;
-    this.#trace.add(this.nowMs, event.name);
+    if (event.name !== '') this.#trace.add(this.nowMs, event.name);
     const { run } = event;
     event.run = undefined;
     run();

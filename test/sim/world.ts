@@ -8,7 +8,7 @@ import { MemoryStoreStorage } from '../../runtime/store/memory-store.ts';
 import { Checkers } from './checkers/index.ts';
 import type { Fact } from './checkers/log-checker.ts';
 import { checkFold, checkNothingLeft, checkObligations } from './checkers/state-checker.ts';
-import { Clients } from './clients.ts';
+import { Clients, type ServingNode } from './clients.ts';
 import { SimDisk } from './disk.ts';
 import { Faults } from './faults.ts';
 import { Handlers } from './handlers.ts';
@@ -21,9 +21,9 @@ import type { Violation } from './violation.ts';
 
 /** Faults strike and clients begin for this long. */
 const TURBULENT_MS = 40_000;
-/** Then all has to be over within this. */
-const DRAIN_MS_MAX = 30 * 60_000;
-/** Retention is at most 40 s, and the clock may have been set back by an hour. */
+/** Then all has to be over within this; the clock may have been set back by most of an hour. */
+const DRAIN_MS_MAX = 2 * 3600_000;
+/** Retention is at most 40 s, and again the clock. */
 const RETENTION_MS_MAX = 2 * 3600_000;
 const EVENTS_MAX = 150_000;
 const WATCH_MS = 1000;
@@ -63,7 +63,7 @@ export class World {
     this.#handlers = new Handlers(
       {
         delay: ms => new Promise(resolve => this.scheduler.after(ms, 'function waited', resolve)),
-        offer: (id, values) => this.#clients.offer(id, values),
+        offer: (life, id, values) => this.#clients.offer(life, id, values),
       },
       this.#checkers.handlers,
     );
@@ -75,6 +75,7 @@ export class World {
       trace,
       handlers: this.#handlers,
       durable: () => this.#checkers.log.durable,
+      onCut: (life, attempt) => this.#checkers.lives.cut(life, attempt),
     });
     this.#clients = new Clients({
       scheduler: this.scheduler,
@@ -83,8 +84,7 @@ export class World {
       faults: this.faults,
       checkers: this.#checkers,
       report: this.report,
-      node: () =>
-        this.#isRegistered && this.#node?.engine !== undefined ? (this.#node as never) : undefined,
+      node: () => (this.#isRegistered ? this.#serving() : undefined),
     });
     this.#eventsUntilCrash = this.#nextCrash();
   }
@@ -121,6 +121,12 @@ export class World {
   }
 
   // ---- the node's life
+
+  /** The node, if it is up and has recovered. */
+  #serving(): ServingNode | undefined {
+    const node = this.#node;
+    return node === undefined || node.isDead || node.engine === undefined ? undefined : (node as ServingNode);
+  }
 
   #boot(): void {
     this.#boots += 1;
@@ -181,6 +187,7 @@ export class World {
   #down(node: Node, power: boolean | undefined): void {
     this.#trace.add(this.scheduler.nowMs, `node is down, ${power === true ? 'power lost' : 'process gone'}`);
     node.die();
+    this.#checkers.lives.restarted();
     if (power === true) this.disk.crash();
     else if (power === false) this.disk.exit();
     this.disk.heal();
@@ -226,7 +233,7 @@ export class World {
 
   #scheduleClockFaults(): void {
     for (let i = this.#random.int(0, 3); i > 0; i--) {
-      const jumpMs = this.#random.pick([50, 2000, 30_000, 3_600_000]);
+      const jumpMs = this.#random.pick([50, 2000, 30_000, 900_000]);
       this.scheduler.after(this.#random.int(0, TURBULENT_MS), 'clock', () => {
         const forward = this.faults.draw('clockForward');
         if (!forward && !this.faults.draw('clockBack')) return;
@@ -238,10 +245,18 @@ export class World {
     }
   }
 
-  /** An answer for a process that is dead reaches the new one after all, as through a proxy. */
-  #orphaned({ life, attempt, seenEntries, payload }: Orphan): void {
-    const partition = this.#node?.partition;
-    if (partition === undefined || this.#node?.isDead === true || !this.faults.draw('zombieAnswer')) return;
+  /** An answer arrives a second time, or long after anybody waited for it, as through a proxy. */
+  #orphaned(orphan: Orphan): void {
+    if (!this.#random.chance(0.2) || !this.faults.draw('zombieAnswer')) return;
+    const delayMs = this.#random.pick([0, this.#random.int(0, 100), this.#random.int(0, 3000)]);
+    this.scheduler.after(delayMs, 'zombie answers', () => this.#propose(orphan));
+  }
+
+  /** Only the core's guard is between it and the journal, once a later attempt is the current one. */
+  #propose({ life, attempt, seenEntries, payload }: Orphan): void {
+    const partition = this.#serving()?.partition;
+    if (partition === undefined || !this.faults.isOn) return;
+    if (attempt >= life.attempt || this.#checkers.lives.lives.get(life.id) !== life) return;
     const inv = this.#checkers.model.get('invocation', life.id);
     const version = inv?.pinned?.protocolVersion ?? 6;
     const outcome = readAttempt(
@@ -318,7 +333,7 @@ export class World {
   }
 
   #every(periodMs: number, act: () => void): void {
-    this.scheduler.after(periodMs, 'watch', () => {
+    this.scheduler.after(periodMs, '', () => {
       act();
       this.#every(periodMs, act);
     });

@@ -26,6 +26,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runtime/ingress': ['protocol', 'runtime/core', 'runtime/partition/engine.ts', 'runtime/platform'],
   'runtime/admin': ['protocol', 'runtime/core', 'runtime/partition/engine.ts', 'runtime/platform'],
   'runtime/server': ['protocol', 'runtime'],
+  'runtime/cli': ['protocol', 'runtime'],
   'sdk-lambda': ['protocol'],
   // Handlers import the SDK; the demo drives real processes as the end-to-end tests do.
   examples: ['sdk-lambda', 'examples', 'test/e2e/harness'],
@@ -95,6 +96,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     bans: ['I/O'],
     reason: 'the SQLite store, its worker thread and its schema',
   },
+  { path: 'runtime/cli/dev.ts', bans: ['process exit'], reason: 'the process itself' },
   { path: 'runtime/server/main.ts', bans: ['I/O', 'process exit', 'console'], reason: 'the process itself' },
 ];
 

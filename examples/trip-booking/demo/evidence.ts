@@ -32,6 +32,8 @@ export interface TripEvidence {
 
 export interface Kill {
   readonly atMs: number;
+  /** When nothing was left of what was under way; requests that it had begun may arrive until then. */
+  readonly overMs: number;
   readonly what: string;
   /** Idempotency key of the step in whose middle it was. */
   readonly key: string;

@@ -120,7 +120,8 @@ export class Providers {
   }
 
   #act(path: string, { traveller, number = '', awakeable = '' }: Body): Answer {
-    if (this.#refused.has(`${traveller} ${path}`)) return { status: 409, body: `no ${path.split('/')[0]} left` };
+    if (this.#refused.has(`${traveller} ${path}`))
+      return { status: 409, body: `no ${path.split('/')[0]} left` };
     const [provider = '', action] = path.split('/');
     if (action === 'reserve') {
       const reservation = { traveller, number: `${provider.slice(0, 1).toUpperCase()}${this.#numbers++}` };
@@ -128,7 +129,8 @@ export class Providers {
       return { status: 200, body: JSON.stringify(reservation) };
     }
     if (action === 'cancel') {
-      if (this.reserved.get(`${traveller} ${provider}`) !== number) return { status: 404, body: 'not reserved' };
+      if (this.reserved.get(`${traveller} ${provider}`) !== number)
+        return { status: 404, body: 'not reserved' };
       this.reserved.delete(`${traveller} ${provider}`);
     } else if (provider === 'payments') this.charged.push(traveller);
     else if (provider === 'reminders') this.reminded.push(traveller);

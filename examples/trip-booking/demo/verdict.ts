@@ -38,8 +38,8 @@ function summaryOf({ trips, steps, requests, kills }: Evidence): string {
   const repeats = requests.length - new Set(requests.map(({ key }) => key)).size;
   return [
     `${ended} of ${trips.length} trips ended as they should`,
-    `${once} of ${steps.length} recorded steps are recorded once`,
-    `providers saw ${requests.length} requests, ${repeats} of them repeats of a step that was under way at one of ${kills.length} kills, with the same idempotency key`,
+    `${steps.length} recorded steps, ${once} of them recorded once`,
+    `providers saw ${requests.length} requests: ${repeats} repeats of steps under way at the ${kills.length} kills, with the same idempotency keys`,
   ].join('; ');
 }
 
@@ -83,7 +83,7 @@ function* repeatsAreInterrupted({ requests, kills }: Evidence): Generator<string
       if (seen.has(key)) {
         const since = before?.key === key ? before.atMs : undefined;
         if (since === undefined) yield `${traveller}: ${path} was requested again after it had been recorded`;
-        else if (!kills.some(kill => since <= kill.atMs && kill.atMs <= atMs)) {
+        else if (!kills.some(kill => since <= kill.overMs && kill.atMs <= atMs)) {
           yield `${traveller}: ${path} was requested again although nothing was killed`;
         }
       }
@@ -101,7 +101,8 @@ function* killsWereInTheMiddle({ requests, kills }: Evidence): Generator<string>
   if (kills.length === 0) yield 'nothing was killed';
   for (const { what, key } of kills) {
     const times = requests.filter(request => request.key === key).length;
-    if (times !== 2) yield `the step in whose middle ${what} was killed was requested ${times} times, not twice`;
+    if (times !== 2)
+      yield `the step in whose middle ${what} was killed was requested ${times} times, not twice`;
   }
 }
 
@@ -120,11 +121,15 @@ function* providersAgree({ trips, reserved, charged, reminded }: Evidence): Gene
 function* undoneInReverse({ trips, requests }: Evidence): Generator<string> {
   for (const { traveller, expected, events } of trips) {
     if (expected !== 'cancelled') continue;
-    const firsts = new Map(requests.filter(one => one.traveller === traveller).map(one => [one.key, one.path]));
+    const firsts = new Map(
+      requests.filter(one => one.traveller === traveller).map(one => [one.key, one.path]),
+    );
     const providersOf = (action: string): string[] =>
       [...firsts.values()].filter(path => path.endsWith(action)).map(path => path.split('/')[0] ?? '');
     const refused = events.filter(event => event.failed && event.what !== 'deadline').length;
-    const due = providersOf('/reserve').slice(0, refused === 0 ? undefined : -refused).reverse();
+    const due = providersOf('/reserve')
+      .slice(0, refused === 0 ? undefined : -refused)
+      .reverse();
     const undone = providersOf('/cancel');
     if (undone.join() !== due.join()) yield `${traveller}: undone ${undone.join()}, due were ${due.join()}`;
   }

@@ -42,9 +42,7 @@ async function succeeded(method: string, url: string, response: Response): Promi
 }
 
 const jsonBody = (input: unknown): { headers?: Record<string, string>; body?: string } =>
-  input === undefined
-    ? {}
-    : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(input) };
+  input === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(input) };
 
 /**
  * Callers' side. A target is `service/handler`. Rejects with fetch's TypeError when the connection breaks, as
@@ -57,7 +55,11 @@ export class IngressClient {
   }
 
   /** Waits for the result; resolves whatever the status. */
-  async call<T = unknown>(target: string, input?: unknown, options: CallOptions = {}): Promise<CallAnswer<T>> {
+  async call<T = unknown>(
+    target: string,
+    input?: unknown,
+    options: CallOptions = {},
+  ): Promise<CallAnswer<T>> {
     const response = await this.#post(`restate/call/${target}`, input, options);
     const id = response.headers.get('x-restate-id') ?? undefined;
     return { status: response.status, id, body: (await parsed(response)) as T };

@@ -47,10 +47,14 @@ export interface Stack {
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const data = tempDir('holdfast');
-  const lambda = await startLambda(options.functions, options.lambda ?? { kind: 'inProcess' });
+  const lambda = await startLambda(options.functions, {
+    dataDir: join(data.path, 'lambda'),
+    ...(options.lambda ?? { kind: 'inProcess' }),
+  });
   const orchestrator = new Orchestrator({
     dataDir: options.dataDir ?? join(data.path, 'data'),
     lambdaUrl: lambda.url,
+    compileCache: join(data.path, 'compiled'),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
   });

@@ -43,6 +43,7 @@ export class LifeChecker {
   readonly #completed = new Set<string>();
   /** Whose result a call or attach awaits. */
   readonly #targets = new Map<string, InvocationId>();
+  readonly #cut = new Set<string>();
   readonly #idempotent = new Map<string, InvocationId>();
 
   constructor(report: Report, nowMs: () => number, onEntry: (appended: Appended) => void) {
@@ -53,10 +54,14 @@ export class LifeChecker {
 
   fact(fact: Fact, before: ModelState): void {
     const { command } = fact.record;
-    if (fact.outcome === 'stale' && fact.writes.length > 0) {
-      this.#report('C4', `record ${fact.position}, ${command.type}, is stale but writes`);
-    }
     for (const write of fact.writes) {
+      // A row may be written as it was.
+      if (fact.outcome === 'stale' && !isDeepStrictEqual(before.get(write.table, write.key), write.row)) {
+        this.#report(
+          'C4',
+          `record ${fact.position}, ${command.type}, is stale but writes ${write.table} ${write.key}`,
+        );
+      }
       if (write.table !== 'invocation' || write.row === undefined) continue;
       if (write.fresh) this.#begin(write.row, before, fact);
     }
@@ -69,6 +74,16 @@ export class LifeChecker {
       if (effect.type === 'startAttempt') this.#attemptStarted(effect.id, effect.attempt, fact);
     }
     this.#kept(fact);
+  }
+
+  /** The attempt is answered with a part of its frames: nothing of it may be applied. */
+  cut(life: Life, attempt: number): void {
+    this.#cut.add(`${nameOf(life)}/${attempt}`);
+  }
+
+  /** The node is gone: the same attempts are sent again. */
+  restarted(): void {
+    this.#cut.clear();
   }
 
   /** A result was told to somebody outside. */
@@ -88,7 +103,7 @@ export class LifeChecker {
     const previous = this.lives.get(id);
     if (before.get('invocation', id) !== undefined) {
       this.#report('W2', `${id} is created again by record ${fact.position} while it runs`);
-    } else if (previous !== undefined && (previous.expiresAt ?? 0) > fact.record.at) {
+    } else if (previous?.expiresAt !== undefined) {
       this.#report('W2', `${id} is created again by record ${fact.position} while its result is retained`);
     }
     if (idempotencyKey !== undefined) {
@@ -109,6 +124,12 @@ export class LifeChecker {
       return;
     }
     life.open = false;
+    if (command.ops.length > 0 && this.#cut.has(`${nameOf(life)}/${command.attempt}`)) {
+      this.#report(
+        'C6',
+        `a part of attempt ${command.attempt} of ${command.id}, whose answer was cut, is applied`,
+      );
+    }
     for (const op of command.ops) {
       const name = (completionId: number) => `${nameOf(life)}/${completionId}`;
       if (op.op === 'call') this.#targets.set(name(op.completionId), op.callee.id);
@@ -197,13 +218,22 @@ export class LifeChecker {
     if (result.kind === 'success' || result.kind === 'failure') this.told(target, result, `call ${name}`);
   }
 
-  #kept({ writes }: Fact): void {
+  #kept({ writes, record }: Fact): void {
     for (const write of writes) {
-      if (write.table !== 'completed' || write.row === undefined) continue;
+      if (write.table !== 'completed') continue;
       const life = this.lives.get(write.key);
-      if (life === undefined || !isDeepStrictEqual(life.result, write.row.result)) {
-        this.#report('C3', `${write.key} is kept with ${show(write.row.result)}, not ${show(life?.result)}`);
-      } else life.expiresAt = write.row.expiresAt;
+      if (life === undefined) {
+        this.#report('C3', `${write.key}, which never ran, has a completed row`);
+      } else if (write.row !== undefined) {
+        life.expiresAt = write.row.expiresAt;
+        if (isDeepStrictEqual(life.result, write.row.result)) continue;
+        this.#report('C3', `${write.key} is kept with ${show(write.row.result)}, not ${show(life.result)}`);
+      } else {
+        const early = (life.expiresAt ?? 0) - record.at;
+        if (early > 0)
+          this.#report('W2', `the result of ${write.key} is dropped ${early} ms before its time`);
+        life.expiresAt = undefined;
+      }
     }
   }
 }

@@ -22,7 +22,7 @@ export interface Life {
   /** The newest attempt has not ended. */
   open: boolean;
   result: Result | undefined;
-  /** Until when the result is kept, as the row said (Unix ms). */
+  /** Until when the result is kept, as its row says (Unix ms); undefined when it is not kept. */
   expiresAt: number | undefined;
 }
 

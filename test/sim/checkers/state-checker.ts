@@ -50,6 +50,17 @@ export function checkObligations(report: Report, partition: Partition, model: Mo
       }
     }
   }
+  for (const { kind, invocation, at } of model.rows('timer')) {
+    const isKept = kind === 'dropCompleted' || kind === 'dropJournal';
+    const state = model.get('invocation', invocation)?.state;
+    const isOwed =
+      isKept ||
+      (kind === 'sleep'
+        ? state !== undefined
+        : state?.status === (kind === 'start' ? 'scheduled' : 'backingOff'));
+    if (!isOwed)
+      report('C8', `a ${kind} timer at ${at} is left of ${invocation}, which is ${state?.status ?? 'gone'}`);
+  }
   const queued = partition.invoker.stats(arn)?.queued ?? 0;
   if (unsent > queued) {
     report('C2', `${unsent} running invocations have no call under way, ${queued} attempts wait for a slot`);

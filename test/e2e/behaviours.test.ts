@@ -1,0 +1,124 @@
+/**
+ * One table of behaviours, the same handlers built with the official SDK and with ours, on real processes: each row
+ * runs for both, and where a handler waits once more with the orchestrator killed while it does.
+ *
+ * The rows of a variant run together and are reported one by one: most of them wait, and one crash serves all.
+ */
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SharedCrash } from './behaviours/crash.ts';
+import { NOTES_DIR, Notes } from './behaviours/notes.ts';
+import { Play, type Row } from './behaviours/play.ts';
+import { BASIC } from './behaviours/rows/basic.ts';
+import { CALLS } from './behaviours/rows/calls.ts';
+import { CLIENT } from './behaviours/rows/client.ts';
+import { ENDINGS } from './behaviours/rows/endings.ts';
+import { STEPS } from './behaviours/rows/steps.ts';
+import { WAITING } from './behaviours/rows/waiting.ts';
+import { SDK_NAMES, type SdkName } from './behaviours/sdk.ts';
+import { type Stack, startStack } from './harness/index.ts';
+import { tempDir } from './harness/processes.ts';
+
+const ROWS: readonly Row[] = [...BASIC, ...STEPS, ...CALLS, ...WAITING, ...ENDINGS, ...CLIENT];
+const CASES = ROWS.flatMap(row => SDK_NAMES.map(sdk => ({ sdk, row })));
+const VARIANT_TIMEOUT_MS = 90_000;
+/** Rows at once in the variant without a crash: enough to fill the waits, few enough to keep them short. */
+const ROWS_AT_ONCE = 24;
+const PAUSE_MS = 100;
+/** Longer than all rows together take to come to where they wait. */
+const KILLED_PAUSE_MS = 5000;
+/** The second crash meets an orchestrator that has just begun to take up its work again. */
+const SECOND_CRASH_AFTER_MS = 100;
+
+const file = (name: string): string => join(import.meta.dirname, 'behaviours', name);
+
+describe('behaviours', () => {
+  const dir = tempDir('holdfast-notes');
+  const notes = new Notes(dir.path);
+  let stack: Stack;
+
+  beforeAll(async () => {
+    const env = { [NOTES_DIR]: dir.path };
+    const lateServices = SDK_NAMES.flatMap(sdk => [`${sdk}Late`, `${sdk}LateKilled`]);
+    stack = await startStack({
+      functions: [
+        { name: 'official', entry: file('official.ts'), env, timeoutMs: 30_000 },
+        { name: 'holdfast', entry: file('holdfast.ts'), env, timeoutMs: 30_000 },
+        ...lateServices.map(name => ({ name, entry: file('late.ts'), env: { SERVICE: name } })),
+      ],
+      settings: { retryInitialInterval: '20ms', retryMaxInterval: '500ms', storeFlushInterval: '100ms' },
+      register: false,
+    });
+    await Promise.all([stack.register('official'), stack.register('holdfast')]);
+  }, VARIANT_TIMEOUT_MS);
+  afterAll(async () => {
+    await stack.stop();
+    dir.remove();
+  });
+
+  const playOf = (sdk: SdkName, row: Row, crash: (() => Promise<void>) | undefined): Play =>
+    new Play({ stack, notes, sdk, row: row.name, crash, pauseMs: crash ? KILLED_PAUSE_MS : PAUSE_MS });
+
+  describe('undisturbed', () => {
+    const outcomes = new Outcomes();
+    beforeAll(async () => {
+      const left = CASES.values();
+      const player = async (): Promise<void> => {
+        for (const { sdk, row } of left) await outcomes.of(sdk, row, row.play(playOf(sdk, row, undefined)));
+      };
+      await Promise.all(Array.from({ length: ROWS_AT_ONCE }, player));
+    }, VARIANT_TIMEOUT_MS);
+
+    test.for(CASES)('$sdk: $row.name', ({ sdk, row }) => outcomes.check(sdk, row));
+  });
+
+  describe('killed in the middle', () => {
+    const cases = CASES.filter(({ row }) => row.killable);
+    const outcomes = new Outcomes();
+    let waitedMs = 0;
+    beforeAll(async () => {
+      const startedAt = performance.now();
+      const crash = new SharedCrash(cases.length, async () => {
+        waitedMs = performance.now() - startedAt;
+        await stack.killOrchestrator();
+        await stack.restartOrchestrator();
+        await pause(SECOND_CRASH_AFTER_MS);
+        await stack.killOrchestrator();
+        await stack.restartOrchestrator();
+      });
+      const play = ({ sdk, row }: (typeof cases)[number]) =>
+        outcomes.of(
+          sdk,
+          row,
+          crash.share(interrupt => row.play(playOf(sdk, row, interrupt))),
+        );
+      await Promise.all(cases.map(play));
+    }, VARIANT_TIMEOUT_MS);
+
+    test('they were all waiting', () => expect(waitedMs).toBeLessThan(KILLED_PAUSE_MS));
+    test.for(cases)('$sdk: $row.name', ({ sdk, row }) => outcomes.check(sdk, row));
+  });
+});
+
+/** What became of each row. */
+class Outcomes {
+  readonly #errors = new Map<string, unknown>();
+  readonly #settled = new Set<string>();
+
+  async of(sdk: SdkName, row: Row, played: Promise<void>): Promise<void> {
+    const key = `${sdk} ${row.name}`;
+    try {
+      await played;
+    } catch (error) {
+      this.#errors.set(key, error);
+    }
+    this.#settled.add(key);
+  }
+
+  check(sdk: SdkName, row: Row): void {
+    const key = `${sdk} ${row.name}`;
+    if (!this.#settled.has(key)) throw new Error('it was not played to its end');
+    if (this.#errors.has(key)) throw this.#errors.get(key);
+  }
+}

@@ -1,0 +1,137 @@
+/** Runs, sleeps, and errors that are retried. */
+import type { Notes } from '../notes.ts';
+import type { Context, Sdk } from '../sdk.ts';
+
+const fail = (message: string): never => {
+  throw new Error(message);
+};
+
+export interface TerminalInput {
+  readonly message: string;
+  readonly code?: number;
+  readonly metadata?: Record<string, string>;
+}
+
+/** An error as JSON. */
+export const shown = (error: unknown): Record<string, unknown> => {
+  const { name, message, code, metadata } = error as Error & { code?: number; metadata?: unknown };
+  return { name, message, code, ...(metadata === undefined ? {} : { metadata }) };
+};
+
+export const steps = (sdk: Sdk, notes: Notes) => ({
+  runOnce: async (ctx: Context, value: unknown): Promise<unknown> =>
+    ctx.run('only', () => {
+      notes.mark(ctx.request().id, 'run');
+      return value;
+    }),
+
+  runNothing: async (ctx: Context): Promise<string> => String(await ctx.run('nothing', () => {})),
+
+  runTwo: async (ctx: Context, ms: number): Promise<unknown> => {
+    const { id } = ctx.request();
+    const first = await ctx.run('first', () => notes.mark(id, 'first'));
+    if (ms > 0) await ctx.sleep(ms);
+    const second = await ctx.run('second', async () => notes.mark(id, 'second') + 10);
+    return [first, second];
+  },
+
+  runParallel: async (ctx: Context): Promise<unknown> => {
+    const { id } = ctx.request();
+    const run = (name: string) => ctx.run(name, async () => `${name}${notes.mark(id, name)}`);
+    return sdk.RestatePromise.all([run('a'), run('b'), run('c')]);
+  },
+
+  /** Fails `failures` times under a policy of its own. */
+  runFlaky: async (ctx: Context, input: { failures: number; ms: number }): Promise<unknown> =>
+    ctx.run(
+      'flaky',
+      () => {
+        const tries = notes.mark(ctx.request().id, 'run');
+        return tries <= input.failures ? fail(`try ${tries}`) : tries;
+      },
+      { maxRetryAttempts: 10, initialRetryInterval: input.ms, maxRetryInterval: input.ms },
+    ),
+
+  /** Fails once under the server's policy. */
+  runRetriedByServer: async (ctx: Context): Promise<unknown> =>
+    ctx.run('once', () => (notes.mark(ctx.request().id, 'run') === 1 ? fail('the first try') : 'second')),
+
+  runExhausted: async (ctx: Context): Promise<unknown> => {
+    try {
+      return await ctx.run(
+        'hopeless',
+        () => {
+          notes.mark(ctx.request().id, 'run');
+          return fail('never works');
+        },
+        { maxRetryAttempts: 2, initialRetryInterval: 10 },
+      );
+    } catch (error) {
+      return shown(error);
+    }
+  },
+
+  runTerminal: async (ctx: Context, input: TerminalInput & { rethrow?: boolean }): Promise<unknown> => {
+    try {
+      return await ctx.run('doomed', () => {
+        notes.mark(ctx.request().id, 'run');
+        throw terminal(sdk, input);
+      });
+    } catch (error) {
+      if (input.rethrow) throw error;
+      return shown(error);
+    }
+  },
+
+  terminal: async (_ctx: Context, input: TerminalInput): Promise<never> => {
+    throw terminal(sdk, input);
+  },
+
+  flaky: async (ctx: Context, failures: number) => flaky(ctx, notes, failures),
+  flakySlowly: async (ctx: Context, failures: number) => flaky(ctx, notes, failures),
+  pausing: async (ctx: Context, failures: number) => flaky(ctx, notes, failures),
+  killing: async (ctx: Context, failures: number) => flaky(ctx, notes, failures),
+
+  /** Asks for its own delay. */
+  retryAfter: async (ctx: Context, ms: number): Promise<unknown> => {
+    if (notes.mark(ctx.request().id, 'try') === 1) throw new sdk.RetryableError('later', { retryAfter: ms });
+    return 'done';
+  },
+
+  sleeper: async (ctx: Context, ms: number): Promise<number> => {
+    await ctx.sleep(ms, 'nap');
+    return Date.now();
+  },
+
+  manySleeps: async (ctx: Context, input: { count: number; ms: number }): Promise<unknown> => {
+    const sleeps = Array.from({ length: input.count }, (_, i) => ctx.sleep(input.ms + (i % 5)).map(() => i));
+    return sdk.RestatePromise.all(sleeps);
+  },
+
+  /** Waits in real time, without suspending, until the test lets it go. */
+  busy: async (ctx: Context): Promise<unknown> => {
+    const { id } = ctx.request();
+    const held = notes.mark(id, 'busy');
+    while (notes.read(id, 'release') === undefined) await new Promise(done => setTimeout(done, 10));
+    return { held };
+  },
+
+  /** Takes another way at its second attempt. */
+  erratic: async (ctx: Context): Promise<unknown> => {
+    if (notes.count(ctx.request().id, 'attempt') === 2) return ctx.run('other way', () => 'wrong');
+    await ctx.sleep(10);
+    return 'right';
+  },
+});
+
+function terminal(sdk: Sdk, { message, code, metadata }: TerminalInput) {
+  return new sdk.TerminalError(message, {
+    ...(code === undefined ? {} : { errorCode: code }),
+    ...(metadata === undefined ? {} : { metadata }),
+  });
+}
+
+function flaky(ctx: Context, notes: Notes, failures: number): string {
+  const tries = notes.mark(ctx.request().id, 'try');
+  return tries <= failures ? fail(`try ${tries}`) : `try ${tries} succeeded`;
+}

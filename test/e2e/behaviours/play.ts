@@ -1,0 +1,255 @@
+/**
+ * How a row of the table is played: invoke over HTTP, look at it through the admin API, crash the orchestrator if
+ * the variant says so, compare what came out.
+ */
+import { expect } from 'vitest';
+import {
+  HttpError,
+  type InvocationStatus,
+  type InvocationView,
+  type Stack,
+  until,
+} from '../harness/index.ts';
+import type { Notes } from './notes.ts';
+import type { SdkName } from './sdk.ts';
+
+const RESULT_TIMEOUT_MS = 20_000;
+
+export interface Expected {
+  /** Of the handler; a function looks at it itself. */
+  readonly result?: unknown;
+  readonly failure?: { code: number; message: string; metadata?: Record<string, string> };
+  /** Lambda calls that reached the handler. Not compared after a crash, which repeats the ones under way. */
+  readonly attempts?: number;
+  /** Entries by type, notifications with a plus: `Input Run +Run Output`. */
+  readonly journal?: string;
+}
+
+/** One invocation. */
+export class Run {
+  readonly id: string;
+  readonly #play: Play;
+  constructor(play: Play, id: string) {
+    this.#play = play;
+    this.id = id;
+  }
+
+  async view(): Promise<InvocationView> {
+    const view = await this.#play.stack.admin.invocation(this.id);
+    if (view === undefined) throw new Error(`there is no invocation ${this.id}`);
+    return view;
+  }
+
+  async until(status: InvocationStatus): Promise<void> {
+    let last: InvocationStatus | undefined;
+    await until(`${this.id} ${status}`, async () => {
+      last = (await this.view()).status;
+      if (last === 'completed' && status !== 'completed') throw new Error(`${this.id} has ended already`);
+      return last === status;
+    });
+  }
+
+  note(what: string): Promise<string> {
+    return until(`note ${what} of ${this.id}`, () => this.#play.notes.read(this.id, what));
+  }
+
+  count(what: string): number {
+    return this.#play.notes.count(this.id, what);
+  }
+
+  async journal(): Promise<string> {
+    const entries = await this.#play.stack.admin.journal(this.id);
+    return entries
+      .map(({ entry_type }) => entry_type.replace('Command: ', '').replace('Notification: ', '+'))
+      .join(' ');
+  }
+
+  /** Ids of the invocations it called or sent to, in order. */
+  async children(): Promise<Run[]> {
+    const entries = await this.#play.stack.admin.journal(this.id);
+    return entries.flatMap(({ invocation_id }) =>
+      invocation_id === undefined ? [] : [new Run(this.#play, invocation_id)],
+    );
+  }
+}
+
+export interface PlayOptions {
+  readonly stack: Stack;
+  readonly notes: Notes;
+  readonly sdk: SdkName;
+  readonly row: string;
+  /** Undefined: the orchestrator lives on. */
+  readonly crash: (() => Promise<void>) | undefined;
+  /** How long handlers wait where a row lets them wait. */
+  readonly pauseMs: number;
+}
+
+export class Play {
+  readonly stack: Stack;
+  readonly notes: Notes;
+  readonly sdk: SdkName;
+  readonly pauseMs: number;
+  readonly killed: boolean;
+  readonly #row: string;
+  readonly #crash: (() => Promise<void>) | undefined;
+
+  constructor({ stack, notes, sdk, row, crash, pauseMs }: PlayOptions) {
+    this.stack = stack;
+    this.notes = notes;
+    this.sdk = sdk;
+    this.pauseMs = pauseMs;
+    this.killed = crash !== undefined;
+    this.#row = row;
+    this.#crash = crash;
+  }
+
+  target(handler: string): string {
+    return `${this.sdk}/${handler}`;
+  }
+
+  /** Unique over rows, SDKs and variants. */
+  key(label = 'key'): string {
+    return `${this.sdk}-${this.#row}-${this.killed ? 'killed' : 'plain'}-${label}`.replaceAll(/[^\w-]/g, '_');
+  }
+
+  /** Here the orchestrator is killed, if this is the variant in which it is, and started again. */
+  interrupt(): Promise<void> {
+    return this.#crash === undefined ? Promise.resolve() : this.#crash();
+  }
+
+  async send(handler: string, input?: unknown, options: { delayMs?: number } = {}): Promise<Run> {
+    const { invocationId } = await this.stack.ingress.send(this.target(handler), input, options);
+    return new Run(this, invocationId);
+  }
+
+  run(id: string): Run {
+    return new Run(this, id);
+  }
+
+  /** The result over the connection that asked for it. */
+  async call(handler: string, input: unknown, expected: Expected): Promise<Run> {
+    const signal = AbortSignal.timeout(RESULT_TIMEOUT_MS);
+    const answer = await this.stack.ingress.call(this.target(handler), input, { signal });
+    checkAnswer(answer, expected);
+    const run = new Run(this, answer.id ?? '');
+    await this.#check(run, expected);
+    return run;
+  }
+
+  /** The result for whoever asks later. */
+  async expect(run: Run, expected: Expected): Promise<void> {
+    checkAnswer(await this.attach(run), expected);
+    await this.#check(run, expected);
+  }
+
+  attach(run: Run) {
+    return this.stack.ingress.attach(run.id, AbortSignal.timeout(RESULT_TIMEOUT_MS));
+  }
+
+  async #check(run: Run, { attempts, journal }: Expected): Promise<void> {
+    if (journal !== undefined) expect(await run.journal()).toBe(journal);
+    if (attempts === undefined || this.killed) return;
+    const seen = { handler: run.count('attempt'), admin: (await run.view()).attempt };
+    expect(seen, 'attempts').toEqual({ handler: attempts, admin: attempts });
+  }
+
+  /** An operation of the admin API on an invocation; its status. */
+  async operate(run: Run, operation: 'cancel' | 'kill' | 'resume'): Promise<number> {
+    const path = `${this.stack.admin.url}/invocations/${run.id}/${operation}`;
+    const response = await fetch(path, { method: 'PATCH' });
+    await response.body?.cancel();
+    return response.status;
+  }
+}
+
+function checkAnswer(answer: { status: number; body: unknown }, { result, failure }: Expected): void {
+  if (failure !== undefined) {
+    expect(answer).toMatchObject({ status: failure.code, body: { ...failure, source: 'invocation' } });
+    return;
+  }
+  expect({ status: answer.status, body: answer.status === 200 ? '' : answer.body }).toEqual({
+    status: 200,
+    body: '',
+  });
+  if (typeof result === 'function') result(answer.body);
+  else expect(answer.body).toEqual(result);
+}
+
+export interface Row {
+  readonly name: string;
+  /** Whether it calls `interrupt`, which makes it a row of the killed variant too. */
+  readonly killable: boolean;
+  readonly play: (t: Play) => Promise<void>;
+}
+
+/** A handler's input. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly unknown[]
+  | { readonly [name: string]: unknown };
+
+type Of<T> = T | ((t: Play) => T);
+const of = <T>(value: Of<T>, t: Play): T =>
+  typeof value === 'function' ? (value as (t: Play) => T)(t) : value;
+
+export interface SimpleRow {
+  readonly name: string;
+  readonly handler: Of<string>;
+  readonly input?: Of<Json>;
+  /** Where it stays until it has waited `pauseMs` or `drive` moves it on; there the orchestrator is killed. */
+  readonly waits?: InvocationStatus;
+  readonly drive?: (t: Play, run: Run) => Promise<void>;
+  readonly expected: Of<Expected>;
+  readonly after?: (t: Play, run: Run) => Promise<void>;
+}
+
+/** One invocation, one result. */
+export function simple(row: SimpleRow): Row {
+  const { name, waits, drive, after } = row;
+  return {
+    name,
+    killable: waits !== undefined,
+    play: async t => {
+      const handler = of(row.handler, t);
+      const input = row.input === undefined ? undefined : of(row.input, t);
+      const expected = of(row.expected, t);
+      if (waits === undefined) {
+        const run = await t.call(handler, input, expected);
+        await after?.(t, run);
+        return;
+      }
+      const run = await t.send(handler, input);
+      if (t.killed || drive !== undefined) await run.until(waits);
+      await t.interrupt();
+      await drive?.(t, run);
+      await t.expect(run, expected);
+      await after?.(t, run);
+    },
+  };
+}
+
+/** Anything else. */
+export const story = (name: string, play: (t: Play) => Promise<void>): Row => ({
+  name,
+  killable: false,
+  play,
+});
+export const interruptedStory = (name: string, play: (t: Play) => Promise<void>): Row => ({
+  name,
+  killable: true,
+  play,
+});
+
+/** What an operation was refused with. */
+export async function refusal(operation: Promise<unknown>): Promise<{ status: number; body: string }> {
+  try {
+    await operation;
+  } catch (error) {
+    if (error instanceof HttpError) return { status: error.status, body: error.body };
+    throw error;
+  }
+  throw new Error('it was not refused');
+}

@@ -1,0 +1,64 @@
+/** Through the official ingress client. */
+import { connect, HttpCallError, rpc } from '@restatedev/restate-sdk-clients';
+import { expect } from 'vitest';
+import type { Callees } from '../handlers/calls.ts';
+import { type Play, type Row, story } from '../play.ts';
+
+interface Handlers extends Callees {
+  awaitAwakeable(ctx: unknown): Promise<unknown>;
+}
+
+const ingress = (t: Play) => connect({ url: t.stack.ingress.url });
+const definition = (t: Play) => ({ name: t.sdk });
+
+export const CLIENT: readonly Row[] = [
+  story('client: call', async t => {
+    const client = ingress(t).serviceClient<Handlers>(definition(t));
+    expect(await client.echo({ a: 1 })).toEqual({ a: 1 });
+    expect(await client.nothing()).toBeUndefined();
+    expect(await client.about(rpc.opts({ headers: { 'x-custom': 'hello' } }))).toMatchObject({
+      custom: 'hello',
+    });
+  }),
+  story('client: a terminal error', async t => {
+    const client = ingress(t).serviceClient<Handlers>(definition(t));
+    const error = await client.terminal({ message: 'gone', code: 410, metadata: { why: 'sold' } }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(HttpCallError);
+    const { status, responseText } = error as HttpCallError;
+    expect(status).toBe(410);
+    expect(JSON.parse(responseText)).toMatchObject({ message: 'gone', metadata: { why: 'sold' } });
+  }),
+  story('client: send, attach to the result', async t => {
+    const client = ingress(t).serviceSendClient<Handlers>(definition(t));
+    const idempotencyKey = t.key();
+    const options = rpc.sendOpts<string>({ idempotencyKey });
+    const first = await client.counted(idempotencyKey, options);
+    const second = await client.counted(idempotencyKey, options);
+    expect(first).toMatchObject({ status: 'Accepted', attachable: true });
+    expect(second).toMatchObject({ status: 'PreviouslyAccepted', invocationId: first.invocationId });
+    expect(await ingress(t).result(first)).toBe(1);
+    expect(await ingress(t).result(second)).toBe(1);
+  }),
+  story('client: delayed send', async t => {
+    const sentAt = Date.now();
+    const client = ingress(t).serviceSendClient<Handlers>(definition(t));
+    const sent = await client.startedAt(rpc.sendOpts({ delay: t.pauseMs, idempotencyKey: t.key() }));
+    expect((await ingress(t).result(sent)) as number).toBeGreaterThanOrEqual(sentAt + t.pauseMs);
+  }),
+  story('client: generic call and send', async t => {
+    const parameter = new TextEncoder().encode('"raw"');
+    const target = { service: t.sdk, handler: 'bytes', parameter };
+    expect(await ingress(t).call<Uint8Array, Uint8Array>(target)).toEqual(parameter);
+    expect((await ingress(t).send(target)).status).toBe('Accepted');
+  }),
+  story('client: awakeables', async t => {
+    const [resolved, rejected] = [await t.send('awaitAwakeable'), await t.send('awaitAwakeable')];
+    await ingress(t).resolveAwakeable(await resolved.note('awakeable'), { ok: true });
+    await ingress(t).rejectAwakeable(await rejected.note('awakeable'), 'refused');
+    await t.expect(resolved, { result: { value: { ok: true } } });
+    await t.expect(rejected, { result: { name: 'TerminalError', message: 'refused', code: 500 } });
+  }),
+];

@@ -1,0 +1,28 @@
+/**
+ * What the handlers use of an SDK. They are written against the official types; ours must be usable in their place,
+ * so the same source is built once with each.
+ */
+import type * as official from '@restatedev/restate-sdk/lambda';
+
+export type Sdk = Pick<
+  typeof official,
+  | 'CancelledError'
+  | 'createEndpointHandler'
+  | 'handlers'
+  | 'RestatePromise'
+  | 'RetryableError'
+  | 'rpc'
+  | 'serde'
+  | 'service'
+  | 'TerminalError'
+  | 'TimeoutError'
+>;
+export type Context = official.Context;
+export type Serde<T> = official.Serde<T>;
+export type RestatePromise<T> = official.RestatePromise<T>;
+
+/** Prefix of the names of the services that an SDK serves. */
+export const SDK_NAMES = ['Official', 'Holdfast'] as const;
+export type SdkName = (typeof SDK_NAMES)[number];
+
+export const privateServiceOf = (sdk: SdkName): string => `${sdk}Private`;

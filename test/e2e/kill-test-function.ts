@@ -1,0 +1,34 @@
+/** The function under the kill test: every step appends to the test's ledger. */
+import { type Context, createEndpointHandler, service } from '@holdfast/sdk-lambda';
+
+/** Tells the ledger what the steps before this one are recorded as; gets a number to be recorded as. */
+async function append(ctx: Context, recorded: readonly number[]): Promise<number> {
+  const url = `${process.env['LEDGER_URL']}/${ctx.request().id}`;
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(recorded) });
+  return Number(await response.text());
+}
+
+const STEPS = 4;
+
+const worker = service({
+  name: 'worker',
+  handlers: {
+    /** Steps one after the other; the result proves that each recorded value was kept. */
+    steps: async (ctx: Context, n: number): Promise<{ n: number; marks: number[] }> => {
+      const marks: number[] = [];
+      for (let step = 0; step < STEPS; step++) marks.push(await ctx.run(`${step}`, () => append(ctx, marks)));
+      return { n, marks };
+    },
+    /** Steps with a timer and a call between them, so that it is suspended at some of the kills. */
+    mixed: async (ctx: Context, n: number): Promise<{ n: number; marks: number[] }> => {
+      const first = await ctx.run('0', () => append(ctx, []));
+      await ctx.sleep(50);
+      const called = await ctx.serviceClient<typeof worker>({ name: 'worker' } as typeof worker).double(n);
+      const last = await ctx.run('1', () => append(ctx, [first]));
+      return { n: called / 2, marks: [first, last] };
+    },
+    double: async (_ctx: Context, n: number): Promise<number> => 2 * n,
+  },
+});
+
+export const handler = createEndpointHandler({ services: [worker] });
