@@ -80,7 +80,7 @@ export const MUTANTS: readonly Mutant[] = [
         ['if (draft.at < timer.at) {', 'if (draft.at < timer.at - 1000) {'],
       ],
     },
-    found: ['W1'],
+    found: ['W1', 'W2'],
   },
   {
     name: 'time is held at its highest',
@@ -132,8 +132,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: {
       'runtime/partition/proposer.ts': [
         [
-          'if (this.waiting.push({ command, done }) === 1)',
-          "done?.('applied', this.options.clock.now());\nif (this.waiting.push({ command, done: undefined }) === 1)",
+          'this.waiting.push({ command, done });',
+          "done?.('applied', this.options.clock.now());\nthis.waiting.push({ command, done: undefined });",
         ],
       ],
     },
@@ -306,7 +306,7 @@ export const MUTANTS: readonly Mutant[] = [
     found: ['C6'],
   },
   {
-    name: 'a journal mismatch is not noticed and steps are skipped',
+    name: 'the SDK compares a command with the one after it',
     edits: {
       'sdk-lambda/machine/machine.ts': [
         ['const recorded = this.#recorded[index - 1];', 'const recorded = this.#recorded[index];'],

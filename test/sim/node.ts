@@ -95,6 +95,15 @@ export class Node {
     return () => this.#onDown.delete(tell);
   }
 
+  /** An error that nothing in the process caught ends it; what is no operating error is a bug. */
+  uncaught(error: unknown): void {
+    if (!(error instanceof SimulatedCrash) && !(error instanceof CodedError)) throw error;
+    if (error instanceof CodedError && error.code !== 'HF_LOG_FAILED') {
+      this.#parts.report('L2', `the node stops with ${error.code}: ${error.message}`);
+    }
+    this.#parts.onDeath(this, error instanceof SimulatedCrash ? 'crash' : 'failure');
+  }
+
   #open(): void {
     const { scheduler, random, disk, storage, checkers, lambda, report } = this.#parts;
     const log = openInlineLog(
@@ -195,12 +204,7 @@ export class Node {
     try {
       callback();
     } catch (error) {
-      const isFatal = error instanceof SimulatedCrash || error instanceof CodedError;
-      if (!isFatal) throw error;
-      if (error instanceof CodedError && error.code !== 'HF_LOG_FAILED') {
-        this.#parts.report('L2', `the node stops with ${error.code}: ${error.message}`);
-      }
-      this.#parts.onDeath(this, error instanceof SimulatedCrash ? 'crash' : 'failure');
+      this.uncaught(error);
     }
   }
 }

@@ -21,11 +21,14 @@ export async function runSeed(seed: number, print?: (line: string) => void): Pro
   const world = new World(seed, trace);
   const onRejection = (error: unknown) =>
     world.report('assertion', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const onUncaught = (error: unknown) => world.uncaught(error);
   process.on('unhandledRejection', onRejection);
+  process.on('uncaughtException', onUncaught);
   try {
     await world.run();
   } finally {
     process.off('unhandledRejection', onRejection);
+    process.off('uncaughtException', onUncaught);
   }
   const { violation, faults, scheduler } = world;
   return {

@@ -95,6 +95,16 @@ export class World {
     this.#trace.add(this.scheduler.nowMs, `VIOLATION ${invariant}: ${message}`);
   };
 
+  /** Thrown in a microtask, which the scheduler does not see. */
+  uncaught(error: unknown): void {
+    try {
+      if (this.#node === undefined) throw error;
+      this.#node.uncaught(error);
+    } catch (bug) {
+      this.report('assertion', bug instanceof Error ? (bug.stack ?? bug.message) : String(bug));
+    }
+  }
+
   async run(): Promise<void> {
     this.#boot();
     this.#clients.begin(TURBULENT_MS);
