@@ -137,9 +137,12 @@ async function main(): Promise<void> {
     process.exit(EXIT_FAILED);
   };
   try {
-    // The AWS SDK, which loads the credentials, looks at the process's own environment.
-    Object.assign(process.env, AWS, { AWS_ENDPOINT_URL_LAMBDA: lambda.url });
-    server = await startServer({ settings, env: process.env, logger, onFailure });
+    server = await startServer({
+      settings,
+      env: { ...process.env, ...AWS, AWS_ENDPOINT_URL_LAMBDA: lambda.url },
+      logger,
+      onFailure,
+    });
   } catch (error) {
     await lambda.close();
     throw error;

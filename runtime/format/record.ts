@@ -18,11 +18,13 @@ import { ByteReader, ByteWriter, damaged } from './bytes.ts';
 import { readDeployment, writeDeployment } from './deployment.ts';
 import { runProposalFrame } from './entries.ts';
 import {
+  readAwaiting,
   readFailureReport,
   readHeaders,
   readResult,
   readSignalId,
   readTarget,
+  writeAwaiting,
   writeFailureReport,
   writeHeaders,
   writeResult,
@@ -190,8 +192,7 @@ function writeEnd(w: ByteWriter, end: AttemptEnd): void {
       return;
     case 'suspended':
       w.byte(2);
-      w.list(end.awaiting.completions, id => w.uint(id));
-      w.list(end.awaiting.signals, id => writeSignalId(w, id));
+      writeAwaiting(w, end.awaiting);
       return;
     case 'failed':
       w.byte(3);
@@ -206,12 +207,7 @@ function writeEnd(w: ByteWriter, end: AttemptEnd): void {
 function readEnd(r: ByteReader): AttemptEnd {
   const kind = r.byte();
   if (kind === 1) return { kind: 'completed' };
-  if (kind === 2) {
-    return {
-      kind: 'suspended',
-      awaiting: { completions: r.list(() => r.uint()), signals: r.list(() => readSignalId(r)) },
-    };
-  }
+  if (kind === 2) return { kind: 'suspended', awaiting: readAwaiting(r) };
   if (kind === 3) {
     const failure: AttemptFailure = readFailureReport(r);
     return { kind: 'failed', failure, after: readAfter(r) };

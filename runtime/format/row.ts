@@ -20,10 +20,12 @@ import { ByteReader, ByteWriter, damaged } from './bytes.ts';
 import { readDeployment, writeDeployment } from './deployment.ts';
 import { readEntry, writeEntry } from './entries.ts';
 import {
+  readAwaiting,
   readFailureReport,
   readResult,
   readSignalId,
   readTarget,
+  writeAwaiting,
   writeFailureReport,
   writeResult,
   writeSignalId,
@@ -120,8 +122,7 @@ function writeState(w: ByteWriter, state: InvocationStatus): void {
       return;
     case 'suspended':
       w.byte(4);
-      w.list(state.awaiting.completions, id => w.uint(id));
-      w.list(state.awaiting.signals, id => writeSignalId(w, id));
+      writeAwaiting(w, state.awaiting);
       return;
     case 'paused':
       w.byte(5);
@@ -141,10 +142,7 @@ function readState(r: ByteReader): InvocationStatus {
     case 3:
       return { status: 'backingOff', retryAt: r.uint(), timer: r.string() };
     case 4:
-      return {
-        status: 'suspended',
-        awaiting: { completions: r.list(() => r.uint()), signals: r.list(() => readSignalId(r)) },
-      };
+      return { status: 'suspended', awaiting: readAwaiting(r) };
     case 5:
       return { status: 'paused' };
     default:
@@ -171,13 +169,30 @@ function readPending(r: ByteReader): Pending {
   throw damaged(`${code} is no pending operation`);
 }
 
-function writeInvocation(w: ByteWriter, row: Invocation): void {
+type Identity = Pick<
+  Invocation & CompletedInvocation,
+  'id' | 'target' | 'source' | 'idempotencyKey' | 'randomSeed' | 'createdAt'
+>;
+
+function writeIdentity(w: ByteWriter, row: Identity): void {
   w.string(row.id);
   writeTarget(w, row.target);
   writeSource(w, row.source);
   w.optional(row.idempotencyKey, key => w.string(key));
   w.u64(row.randomSeed);
   w.uint(row.createdAt);
+}
+const readIdentity = (r: ByteReader): Identity => ({
+  id: readId(r),
+  target: readTarget(r),
+  source: readSource(r),
+  idempotencyKey: r.optional(() => r.string()),
+  randomSeed: r.u64(),
+  createdAt: r.uint(),
+});
+
+function writeInvocation(w: ByteWriter, row: Invocation): void {
+  writeIdentity(w, row);
   w.uint(row.modifiedAt);
   writeState(w, row.state);
   w.uint(row.attempt);
@@ -209,12 +224,7 @@ function writeInvocation(w: ByteWriter, row: Invocation): void {
 
 function readInvocation(r: ByteReader): Invocation {
   return {
-    id: readId(r),
-    target: readTarget(r),
-    source: readSource(r),
-    idempotencyKey: r.optional(() => r.string()),
-    randomSeed: r.u64(),
-    createdAt: r.uint(),
+    ...readIdentity(r),
     modifiedAt: r.uint(),
     state: readState(r),
     attempt: r.uint(),
@@ -244,12 +254,7 @@ function readEnding(r: ByteReader) {
 }
 
 function writeCompleted(w: ByteWriter, row: CompletedInvocation): void {
-  w.string(row.id);
-  writeTarget(w, row.target);
-  writeSource(w, row.source);
-  w.optional(row.idempotencyKey, key => w.string(key));
-  w.u64(row.randomSeed);
-  w.uint(row.createdAt);
+  writeIdentity(w, row);
   w.uint(row.completedAt);
   w.uint(row.expiresAt);
   w.optional(row.deployment, id => w.string(id));
@@ -262,12 +267,7 @@ function writeCompleted(w: ByteWriter, row: CompletedInvocation): void {
 
 function readCompleted(r: ByteReader): CompletedInvocation {
   return {
-    id: readId(r),
-    target: readTarget(r),
-    source: readSource(r),
-    idempotencyKey: r.optional(() => r.string()),
-    randomSeed: r.u64(),
-    createdAt: r.uint(),
+    ...readIdentity(r),
     completedAt: r.uint(),
     expiresAt: r.uint(),
     deployment: r.optional(() => r.string() as DeploymentId),

@@ -1,6 +1,7 @@
 /** Byte layouts of the values that records and rows share. */
 import type {
   AttemptFailure,
+  Awaiting,
   Failure,
   Header,
   InvocationId,
@@ -36,6 +37,15 @@ export function writeSignalId(w: ByteWriter, id: SignalId): void {
   else w.string(id);
 }
 export const readSignalId = (r: ByteReader): SignalId => (r.bool() ? r.uint() : r.string());
+
+export function writeAwaiting(w: ByteWriter, { completions, signals }: Awaiting): void {
+  w.list(completions, id => w.uint(id));
+  w.list(signals, id => writeSignalId(w, id));
+}
+export const readAwaiting = (r: ByteReader): Awaiting => ({
+  completions: r.list(() => r.uint()),
+  signals: r.list(() => readSignalId(r)),
+});
 
 const RESULT_CODES = { success: 1, failure: 2, void: 3, invocationId: 4 } as const;
 

@@ -9,6 +9,7 @@
 
 import { CodedError } from '../platform/error.ts';
 import type { Clock, Logger } from '../platform/ports.ts';
+import type { Env } from './lambda-arn.ts';
 import type { AwsCredentials } from './sigv4.ts';
 
 export type CredentialSource = () => Promise<AwsCredentials>;
@@ -78,6 +79,17 @@ export function createCredentialCache(
       }
     },
   };
+}
+
+/**
+ * The credentials that `env` holds, which come first in the standard chain, or the rest of that chain. Read here, so
+ * that a server that is handed an environment uses that one and not its process's.
+ */
+export function credentialsOf(env: Env): CredentialSource {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  if (!accessKeyId || !secretAccessKey) return nodeProviderChain();
+  const sessionToken = env['AWS_SESSION_TOKEN'];
+  return () => Promise.resolve({ accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) });
 }
 
 /** The standard chain of AWS: environment, profile, SSO, web identity, container and instance metadata. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { InvokeCommand, LambdaClient as SdkClient } from '@aws-sdk/client-lambda';
 import { afterEach, expect, test } from 'vitest';
 import type { Clock, Logger, TimerHandle, Timers } from '../platform/ports.ts';
-import type { CredentialSource } from './credentials.ts';
+import { type CredentialSource, credentialsOf } from './credentials.ts';
 import {
   createLambdaClient,
   type LambdaClient,
@@ -323,4 +323,13 @@ test('says so when there are no credentials, and does not ask again at once', as
     expect(await invoke(client)).toMatchObject({ kind: 'failed', code: 'HF_AWS_CREDENTIALS' });
   }
   expect({ loads, events }).toEqual({ loads: 1, events: ['awsCredentialsNotLoaded'] });
+});
+
+test('credentials of the environment that is handed over are used, not those of the process', async () => {
+  const env = { AWS_ACCESS_KEY_ID: 'AKIDENV', AWS_SECRET_ACCESS_KEY: 'secret', AWS_SESSION_TOKEN: 'token' };
+  expect(await credentialsOf(env)()).toEqual({
+    accessKeyId: 'AKIDENV',
+    secretAccessKey: 'secret',
+    sessionToken: 'token',
+  });
 });

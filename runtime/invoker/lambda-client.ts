@@ -19,7 +19,7 @@ import {
 } from '../platform/http-client.ts';
 import type { Clock, Logger, TimerHandle, Timers } from '../platform/ports.ts';
 import { CREDENTIAL_ERRORS, classifyAwsError, type InvokeFailure, parseAwsError } from './aws-error.ts';
-import { type CredentialSource, createCredentialCache, nodeProviderChain } from './credentials.ts';
+import { type CredentialSource, createCredentialCache, credentialsOf } from './credentials.ts';
 import { type Env, endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
 import {
   type AwsCredentials,
@@ -75,7 +75,7 @@ export interface LambdaClientOptions {
   readonly logger: Logger;
   /** Read for `AWS_ENDPOINT_URL_LAMBDA` and `AWS_ENDPOINT_URL`. */
   readonly env: Env;
-  /** @default the AWS SDK's chain for Node, loaded at the first call */
+  /** @default those in `env`, else the AWS SDK's chain for Node, loaded at the first call */
   readonly credentials?: CredentialSource;
   /** Per endpoint; each call in flight holds one. @default 1000 */
   readonly maxConnections?: number;
@@ -113,7 +113,7 @@ class Client implements LambdaClient {
   constructor(options: LambdaClientOptions) {
     this.#options = options;
     this.#override = endpointOverride(options.env);
-    this.#credentials = createCredentialCache(options.credentials ?? nodeProviderChain(), options);
+    this.#credentials = createCredentialCache(options.credentials ?? credentialsOf(options.env), options);
   }
 
   get stats(): LambdaClientStats {
