@@ -43,7 +43,7 @@ export class Clients {
   pending = 0;
   readonly #parts: ClientsParts;
   /** Everything that was ever accepted from here. */
-  readonly accepted = new Set<InvocationId>();
+  readonly #accepted = new Set<InvocationId>();
   readonly #offered = new Set<string>();
 
   constructor(parts: ClientsParts) {
@@ -127,7 +127,10 @@ export class Clients {
       ({ engine, done, retry }) => {
         engine.invoke(task.request, outcome => {
           if (outcome.kind === 'unknownTarget' || outcome.kind === 'unavailable') return retry();
-          this.accepted.add(outcome.id);
+          this.#accepted.add(outcome.id);
+          if (this.#parts.checkers.lives.lives.get(outcome.id) === undefined) {
+            this.#parts.report('P1', `${outcome.id} was accepted and is not in the log`);
+          }
           if (!task.awaits) return done();
           const waiting = engine.awaitResult(outcome.id, reply => {
             this.#parts.checkers.lives.told(reply.id, reply.result, 'a reply');
@@ -190,7 +193,7 @@ export class Clients {
   /** One deed of an operator or of another program. */
   #operate(): void {
     const { random, checkers, node } = this.#parts;
-    const ids = [...this.accepted, ...[...checkers.model.rows('invocation')].map(({ id }) => id)];
+    const ids = [...this.#accepted, ...[...checkers.model.rows('invocation')].map(({ id }) => id)];
     if (ids.length === 0) return;
     const id = random.pick(ids);
     const deed = random.weighted({ cancel: 4, kill: 2, resume: 3, output: 4 });

@@ -23,6 +23,8 @@ export type LambdaFault = (typeof LAMBDA_FAULTS)[number];
 export const NODE_FAULTS = [
   'powerLoss',
   'processExit',
+  'frozenLeader',
+  'cleanStop',
   'crashInRecovery',
   'crashInDiskOperation',
   'logWriteError',

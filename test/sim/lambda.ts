@@ -31,6 +31,16 @@ export interface LambdaOptions {
   readonly onCut: (life: Life, attempt: number) => void;
 }
 
+/** One incarnation of the node. */
+export interface Caller {
+  /** It is alive, and no other one has started since. */
+  isLeading(): boolean;
+  /** Runs the callback in its process. */
+  deliver(callback: () => void): void;
+  /** Every answer is left here as well, for a zombie to bring again. */
+  onOrphan(orphan: Orphan): void;
+}
+
 /** An answer that nobody takes: its caller is dead or has given up, or another answer was taken. */
 export interface Orphan {
   readonly life: Life;
@@ -55,20 +65,19 @@ export class SimLambda {
     this.#options = options;
   }
 
-  /** The client of one incarnation of the node. `onOrphan`: an answer came for a caller that is dead. */
-  client(isAlive: () => boolean, onOrphan: (orphan: Orphan) => void): LambdaClient {
+  client(caller: Caller): LambdaClient {
     return {
-      invoke: (request, done) => new Call(this, this.#options, request, done, isAlive, onOrphan).begin(),
+      invoke: (request, done) => new Call(this, this.#options, request, done, caller).begin(),
       stats: { connections: 0, active: 0, waiting: 0 },
       close: () => Promise.resolve(),
     };
   }
 
   /** Runs the function and gives its answer as Lambda returns it. */
-  async execute(event: Event, life: Life | undefined, sentAt: number): Promise<Uint8Array> {
+  async execute(event: Event, sent: Omit<Execution, 'number'> | undefined): Promise<Uint8Array> {
     const { scheduler, handlers, trace } = this.#options;
     const number = ++this.#executions;
-    const execution = { number, life, sentAt } as Execution;
+    const execution = { ...sent, number };
     const body = Buffer.from(event.body, 'base64');
     const request = { path: event.path, headers: event.headers, body, extraArgs: [execution] };
     const answer = await handleRequest(handlers.endpoint, request, { now: () => scheduler.wallMs() });
@@ -96,8 +105,7 @@ class Call {
   readonly #options: LambdaOptions;
   readonly #request: LambdaRequest;
   readonly #done: (result: LambdaResult) => void;
-  readonly #isAlive: () => boolean;
-  readonly #onOrphan: (orphan: Orphan) => void;
+  readonly #caller: Caller;
   readonly #event: Event;
   readonly #life: Life | undefined;
   readonly #attempt: number;
@@ -110,17 +118,15 @@ class Call {
     options: LambdaOptions,
     request: LambdaRequest,
     done: (result: LambdaResult) => void,
-    isAlive: () => boolean,
-    onOrphan: (orphan: Orphan) => void,
+    caller: Caller,
   ) {
     this.#lambda = lambda;
     this.#options = options;
     this.#request = request;
     this.#done = done;
-    this.#isAlive = isAlive;
-    this.#onOrphan = onOrphan;
+    this.#caller = caller;
     this.#event = JSON.parse(Buffer.from(request.payload).toString()) as Event;
-    this.#sentAt = options.durable();
+    this.#sentAt = caller.isLeading() ? options.durable() : 0;
     const isInvocation = this.#event.path.startsWith('/invoke/');
     const sent = isInvocation ? options.checker.sent(Buffer.from(this.#event.body, 'base64')) : undefined;
     this.#life = sent?.life;
@@ -180,8 +186,13 @@ class Call {
     },
   };
 
+  #sent(): Omit<Execution, 'number'> | undefined {
+    if (this.#life === undefined) return undefined;
+    return { life: this.#life, sentAt: this.#sentAt, seenEntries: this.#seenEntries };
+  }
+
   #runs(then: (answer: Uint8Array) => void): void {
-    this.#lambda.execute(this.#event, this.#life, this.#sentAt).then(answer => {
+    this.#lambda.execute(this.#event, this.#sent()).then(answer => {
       this.#later(this.#options.random.int(0, 10), 'lambda answers', () => {
         then(answer);
         this.#leave(answer);
@@ -208,12 +219,17 @@ class Call {
   #finish(result: LambdaResult): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.#isAlive()) this.#done(result);
+    this.#caller.deliver(() => this.#done(result));
   }
 
   #leave(payload: Uint8Array): void {
     if (this.#life === undefined) return;
-    this.#onOrphan({ life: this.#life, attempt: this.#attempt, seenEntries: this.#seenEntries, payload });
+    this.#caller.onOrphan({
+      life: this.#life,
+      attempt: this.#attempt,
+      seenEntries: this.#seenEntries,
+      payload,
+    });
   }
 
   #cut(answer: Uint8Array): Uint8Array {
@@ -239,7 +255,8 @@ class Call {
     const { random } = this.#options;
     const { statusCode, headers, body } = decodeInvokeResponse(answer);
     if (this.#flip()) {
-      if (this.#life !== undefined && this.#isAlive()) this.#options.onCut(this.#life, this.#attempt);
+      if (this.#life !== undefined && this.#caller.isLeading())
+        this.#options.onCut(this.#life, this.#attempt);
       return envelope(statusCode, headers, body.subarray(0, random.int(0, Math.max(0, body.length - 1))));
     }
     const frames = new FrameWriter();

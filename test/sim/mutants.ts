@@ -314,6 +314,15 @@ export const MUTANTS: readonly Mutant[] = [
     },
     found: ['C6', 'W2', 'liveness', 'C7'],
   },
+  {
+    name: 'an old leader still writes to the log',
+    edits: {
+      'runtime/log/inline-log.ts': [
+        ['newest.get(directory) !== writer.epoch', 'newest.get(directory) === -1'],
+      ],
+    },
+    found: ['L1', 'L2'],
+  },
 ];
 
 /** The changed text; throws when the text to change is not there once. */

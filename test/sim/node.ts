@@ -32,7 +32,8 @@ export interface NodeParts {
   readonly checkers: Checkers;
   readonly report: Report;
   /** It cannot go on, or a simulated crash struck. */
-  readonly onDeath: (node: Node, cause: 'crash' | 'failure') => void;
+  readonly onDeath: (node: Node, cause: 'crash' | 'failure' | 'closed') => void;
+  readonly isLeading: (node: Node) => boolean;
   readonly onReady: (node: Node) => void;
   readonly onOrphan: (orphan: Orphan) => void;
 }
@@ -57,13 +58,19 @@ export const DEFAULTS: ServiceDefaults = {
   abortTimeoutMs: 1000,
 };
 
+/** What a process may end with: the disk failed; another one leads now. */
+const EXPECTED: ReadonlySet<string> = new Set(['HF_LOG_FAILED', 'HF_LOG_FENCED']);
+
 export class Node {
   readonly startedMs: number;
   partition: Partition | undefined;
   engine: LocalEngine | undefined;
   isDead = false;
+  isClosing = false;
   readonly #parts: NodeParts;
   readonly #onDown = new Set<() => void>();
+  /** What it would have done while it was frozen. */
+  #held: (() => void)[] | undefined;
   #log: (Log & { readonly inFlight: number }) | undefined;
   /** Position of the record that the production state applied last. */
   #applied = 0;
@@ -89,6 +96,36 @@ export class Node {
     this.#onDown.clear();
   }
 
+  /** A clean stop, as at a deployment: stores the state, closes log and store, then ends. */
+  close(): void {
+    this.isClosing = true;
+    this.partition?.close().then(
+      () => {
+        if (!this.isDead) this.#parts.onDeath(this, 'closed');
+      },
+      // The store failed meanwhile: the process ends all the same, and the log has everything.
+      (error: Error) => this.#failed(error),
+    );
+  }
+
+  get isFrozen(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** Stops like a process that gets no CPU: it does not know, and goes on when it is thawed. */
+  freeze(): void {
+    this.#held ??= [];
+  }
+
+  thaw(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    const lane = newLane();
+    for (const callback of held) {
+      this.#parts.scheduler.after(0, 'thawed', () => this.#guarded(callback), lane);
+    }
+  }
+
   /** Called if the node dies before the returned function is called. */
   onDown(tell: () => void): () => void {
     this.#onDown.add(tell);
@@ -98,7 +135,7 @@ export class Node {
   /** An error that nothing in the process caught ends it; what is no operating error is a bug. */
   uncaught(error: unknown): void {
     if (!(error instanceof SimulatedCrash) && !(error instanceof CodedError)) throw error;
-    if (error instanceof CodedError && error.code !== 'HF_LOG_FAILED') {
+    if (error instanceof CodedError && !EXPECTED.has(error.code)) {
       this.#parts.report('L2', `the node stops with ${error.code}: ${error.message}`);
     }
     this.#parts.onDeath(this, error instanceof SimulatedCrash ? 'crash' : 'failure');
@@ -115,7 +152,11 @@ export class Node {
     const spied = checkers.spy(log);
     this.#log = spied;
     const store = openMemoryStore({ storage, defer: this.#defer('store', 40) });
-    const client = lambda.client(() => !this.isDead, this.#parts.onOrphan);
+    const client = lambda.client({
+      isLeading: () => this.#parts.isLeading(this),
+      deliver: callback => this.#guarded(callback),
+      onOrphan: this.#parts.onOrphan,
+    });
     const clock: Clock = { now: () => scheduler.wallMs(), monotonicMs: () => scheduler.nowMs };
     const opening = Partition.open({
       log: spied,
@@ -201,6 +242,10 @@ export class Node {
   /** A callback of this process: it does not run when the process is dead, and its uncaught errors kill it. */
   #guarded(callback: () => void): void {
     if (this.isDead) return;
+    if (this.#held !== undefined) {
+      this.#held.push(callback);
+      return;
+    }
     try {
       callback();
     } catch (error) {

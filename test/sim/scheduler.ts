@@ -33,7 +33,6 @@ export class Scheduler {
   /** How far the wall clock is off, a fault. */
   skewMs = 0;
   executed = 0;
-  /** The highest wall clock so far, with the true time it was read off. */
   readonly #random: SimRandom;
   readonly #trace: Trace;
   readonly #heap: Scheduled[] = [];

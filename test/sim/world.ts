@@ -4,16 +4,16 @@
  */
 
 import { readAttempt } from '../../runtime/invoker/attempt.ts';
-import { MemoryStoreStorage } from '../../runtime/store/memory-store.ts';
 import { Checkers } from './checkers/index.ts';
 import type { Fact } from './checkers/log-checker.ts';
 import { checkFold, checkNothingLeft, checkObligations } from './checkers/state-checker.ts';
-import { Clients, type ServingNode } from './clients.ts';
+import { Clients } from './clients.ts';
 import { SimDisk } from './disk.ts';
 import { Faults } from './faults.ts';
 import { Handlers } from './handlers.ts';
 import { type Orphan, SimLambda } from './lambda.ts';
-import { Node } from './node.ts';
+import { Machine } from './machine.ts';
+import type { Node } from './node.ts';
 import { SimRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
@@ -37,19 +37,16 @@ export class World {
   readonly #seed: number;
   readonly #trace: Trace;
   readonly #random: SimRandom;
-  readonly #storage = new MemoryStoreStorage();
   readonly #checkers: Checkers;
   readonly #handlers: Handlers;
   readonly #lambda: SimLambda;
   readonly #clients: Clients;
-  #node: Node | undefined;
-  #boots = 0;
+  readonly #machine: Machine;
   #isRegistered = false;
-  /** Since when the node has been up and the wall clock steady. */
+  /** Since when the wall clock has been steady. */
   #steadySinceMs = 0;
   #phase: 'turbulent' | 'draining' | 'retaining' | 'over' = 'turbulent';
   #phaseEndsMs = TURBULENT_MS;
-  #eventsUntilCrash: number;
 
   constructor(seed: number, trace: Trace) {
     this.#seed = seed;
@@ -84,9 +81,20 @@ export class World {
       faults: this.faults,
       checkers: this.#checkers,
       report: this.report,
-      node: () => (this.#isRegistered ? this.#serving() : undefined),
+      node: () => (this.#isRegistered ? this.#machine.serving : undefined),
     });
-    this.#eventsUntilCrash = this.#nextCrash();
+    this.#machine = new Machine({
+      seed,
+      scheduler: this.scheduler,
+      trace,
+      disk: this.disk,
+      faults: this.faults,
+      lambda: this.#lambda,
+      checkers: this.#checkers,
+      report: this.report,
+      onReady: node => this.#ready(node),
+      onOrphan: orphan => this.#orphaned(orphan),
+    });
   }
 
   readonly report = (invariant: string, message: string): void => {
@@ -98,15 +106,14 @@ export class World {
   /** Thrown in a microtask, which the scheduler does not see. */
   uncaught(error: unknown): void {
     try {
-      if (this.#node === undefined) throw error;
-      this.#node.uncaught(error);
+      this.#machine.uncaught(error);
     } catch (bug) {
       this.report('assertion', bug instanceof Error ? (bug.stack ?? bug.message) : String(bug));
     }
   }
 
   async run(): Promise<void> {
-    this.#boot();
+    this.#machine.boot();
     this.#clients.begin(TURBULENT_MS);
     this.#every(WATCH_MS, () => this.#watch());
     this.#scheduleClockFaults();
@@ -125,43 +132,8 @@ export class World {
       this.report('liveness', `${EVENTS_MAX} events and no end, in phase ${this.#phase}`);
       return true;
     }
-    // A crash between any two events.
-    if (this.#phase === 'turbulent' && --this.#eventsUntilCrash <= 0) this.#crash();
+    if (this.#phase === 'turbulent') this.#machine.tick();
     return false;
-  }
-
-  // ---- the node's life
-
-  /** The node, if it is up and has recovered. */
-  #serving(): ServingNode | undefined {
-    const node = this.#node;
-    return node === undefined || node.isDead || node.engine === undefined ? undefined : (node as ServingNode);
-  }
-
-  #boot(): void {
-    this.#boots += 1;
-    const { scheduler, disk } = this;
-    const node = new Node({
-      scheduler,
-      random: this.#fork(`node ${this.#boots}`),
-      trace: this.#trace,
-      disk,
-      storage: this.#storage,
-      lambda: this.#lambda,
-      checkers: this.#checkers,
-      report: this.report,
-      onDeath: (dead, cause) => this.#died(dead, cause),
-      onReady: ready => this.#ready(ready),
-      onOrphan: orphan => this.#orphaned(orphan),
-    });
-    this.#node = node;
-    this.#steadySinceMs = scheduler.nowMs;
-    this.#setDiskFaults();
-    if (this.faults.draw('crashInRecovery')) {
-      this.faults.count('crashInRecovery');
-      this.#eventsUntilCrash = this.#random.int(1, 12);
-    }
-    node.start();
   }
 
   #ready(node: Node): void {
@@ -174,69 +146,6 @@ export class World {
       // A fault struck the discovery; a person tries again.
       () => this.scheduler.after(200, 'registers again', () => !node.isDead && this.#ready(node)),
     );
-  }
-
-  /** The power fails or the process is killed; what the disk was not told to keep is lost with the power. */
-  #crash(): void {
-    this.#eventsUntilCrash = this.#nextCrash();
-    const node = this.#node;
-    if (node === undefined || node.isDead) return;
-    const power = this.faults.draw('powerLoss');
-    if (!power && !this.faults.draw('processExit')) return;
-    this.faults.count(power ? 'powerLoss' : 'processExit');
-    this.#down(node, power);
-  }
-
-  #died(node: Node, cause: 'crash' | 'failure'): void {
-    if (node.isDead) return;
-    // A crash in the disk's operation has struck the disk already.
-    if (cause === 'crash') this.#down(node, undefined);
-    else this.#down(node, this.#random.chance(0.5));
-  }
-
-  #down(node: Node, power: boolean | undefined): void {
-    this.#trace.add(this.scheduler.nowMs, `node is down, ${power === true ? 'power lost' : 'process gone'}`);
-    node.die();
-    this.#checkers.lives.restarted();
-    if (power === true) this.disk.crash();
-    else if (power === false) this.disk.exit();
-    this.disk.heal();
-    this.#storage.failWith(undefined);
-    this.scheduler.after(this.#random.pick([0, 10, this.#random.int(0, 8000)]), 'node boots', () =>
-      this.#boot(),
-    );
-  }
-
-  #setDiskFaults(): void {
-    const { faults } = this.disk;
-    this.disk.heal();
-    if (this.faults.draw('shortWrite')) faults.shortWrite = 0.2;
-    if (this.faults.draw('logWriteError')) faults.writeError = 0.004;
-    if (this.faults.draw('crashInDiskOperation')) faults.crashInOperations = this.#random.int(1, 150);
-    if (this.faults.draw('diskFull')) {
-      faults.capacityBytes = this.#usedBytes() + this.#random.int(20, 60) * 1024;
-    }
-    if (this.faults.draw('storeFailure') && this.#random.chance(0.3)) {
-      this.scheduler.after(this.#random.int(100, 10_000), 'store fails', () => {
-        if (!this.faults.isOn) return;
-        this.faults.count('storeFailure');
-        this.#storage.failWith(new Error('simulated: the store is full'));
-      });
-    }
-  }
-
-  #usedBytes(): number {
-    let used = 0;
-    for (const name of this.disk.list('log')) used += this.disk.contentOf(`log/${name}`).length;
-    return used;
-  }
-
-  #nextCrash(): number {
-    return this.#random.pick([
-      this.#random.int(1, 200),
-      this.#random.int(50, 3000),
-      this.#random.int(500, 10_000),
-    ]);
   }
 
   // ---- what strikes from outside
@@ -264,7 +173,7 @@ export class World {
 
   /** Only the core's guard is between it and the journal, once a later attempt is the current one. */
   #propose({ life, attempt, seenEntries, payload }: Orphan): void {
-    const partition = this.#serving()?.partition;
+    const partition = this.#machine.serving?.partition;
     if (partition === undefined || !this.faults.isOn) return;
     if (attempt >= life.attempt || this.#checkers.lives.lives.get(life.id) !== life) return;
     const inv = this.#checkers.model.get('invocation', life.id);
@@ -287,11 +196,12 @@ export class World {
 
   /** Every second of virtual time: what must hold at all times, and whether the phase is over. */
   #watch(): void {
-    const partition = this.#node?.partition;
-    if (partition !== undefined && this.#node?.isDead === false && this.#node.isQuiet) {
+    const node = this.#machine.serving;
+    const partition = node?.partition;
+    if (partition !== undefined && node?.isQuiet) {
       const { model } = this.#checkers;
       checkObligations(this.report, partition, model, ARN);
-      this.#checkers.timers.overdue(model, this.#steadySinceMs);
+      this.#checkers.timers.overdue(model, Math.max(this.#steadySinceMs, this.#machine.upSinceMs));
       if (this.#random.chance(0.1)) checkFold(this.report, partition, model, 'while running');
     }
     this.#advance();
@@ -304,8 +214,7 @@ export class World {
       case 'turbulent':
         if (!isLate) return;
         this.faults.off();
-        this.disk.heal();
-        this.#storage.failWith(undefined);
+        this.#machine.heal();
         this.#enter('draining', DRAIN_MS_MAX);
         return;
       case 'draining':
@@ -317,16 +226,23 @@ export class World {
       case 'retaining':
         if (this.#checkers.model.size('timer') > 0 && !isLate) return;
         this.#phase = 'over';
-        if (this.#node?.partition !== undefined) {
-          checkNothingLeft(this.report, this.#node.partition, this.#checkers.model);
-          checkFold(this.report, this.#node.partition, this.#checkers.model, 'at the end');
-        }
+        this.#checkEnd();
         return;
       case 'over':
         return;
       default:
         this.#phase satisfies never;
     }
+  }
+
+  #checkEnd(): void {
+    const partition = this.#machine.serving?.partition;
+    if (partition === undefined) {
+      this.report('liveness', 'no node serves at the end');
+      return;
+    }
+    checkNothingLeft(this.report, partition, this.#checkers.model);
+    checkFold(this.report, partition, this.#checkers.model, 'at the end');
   }
 
   #enter(phase: 'draining' | 'retaining', withinMs: number): void {

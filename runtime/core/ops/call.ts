@@ -33,7 +33,6 @@ export function send(draft: Draft, inv: Working<Invocation>, op: OpOf<'send'>): 
   const { id } = op.callee;
   notifyCompletion(draft, inv, 'callId', op.idCompletionId, { kind: 'invocationId', id });
   const known = op.idempotencyKey !== undefined && (draft.isActive(id) || draft.completed(id) !== undefined);
-  draft.completed(id) !== undefined || draft.invocation(id) !== undefined;
   if (!known) begin(draft, inv, op, op.startAt, []);
 }
 

@@ -16,13 +16,17 @@ import { type Life, type Lives, nameOf } from './lives.ts';
 export interface Execution {
   readonly number: number;
   readonly life: Life;
-  /** Records that were durable when its request was sent. */
+  /** Records that were durable when its request was sent; 0 when it came from a leader of the past. */
   readonly sentAt: number;
+  /** Journal entries that it was given. */
+  readonly seenEntries: number;
 }
 
 interface Recorded {
   readonly result: NotificationResult;
   readonly position: number;
+  /** In the journal. */
+  readonly index: number;
 }
 
 export class HandlerChecker {
@@ -39,14 +43,18 @@ export class HandlerChecker {
     this.#lives = lives;
   }
 
-  entry({ life, entry, fact }: Appended): void {
+  entry({ life, index, entry, fact }: Appended): void {
     if (entry.kind === 'command' && entry.type === MessageType.RunCommand) {
       const payload = decodeFrames(entry.frame)[0]?.payload ?? entry.frame;
       const { resultCompletionId, name } = decodeMessage('RunCommand', payload);
       this.#runNames.set(`${nameOf(life)}/${resultCompletionId}`, name);
     } else if (entry.kind === 'completion' && entry.of === 'run') {
       const name = this.#runNames.get(`${nameOf(life)}/${entry.completionId}`);
-      this.#runResults.set(`${nameOf(life)}/${name}`, { result: entry.result, position: fact.position });
+      this.#runResults.set(`${nameOf(life)}/${name}`, {
+        result: entry.result,
+        position: fact.position,
+        index,
+      });
     } else if (entry.kind === 'signal') {
       const name = `${nameOf(life)}/${entry.signal}`;
       if (!this.#signals.has(name)) this.#signals.set(name, entry.result);
@@ -75,10 +83,11 @@ export class HandlerChecker {
     return { life, knownEntries };
   }
 
-  runStarts({ life, sentAt, number }: Execution, name: string): void {
+  runStarts({ life, sentAt, seenEntries, number }: Execution, name: string): void {
     const recorded = this.#runResults.get(`${nameOf(life)}/${name}`);
-    if (recorded !== undefined && recorded.position <= sentAt) {
-      const when = `its result is record ${recorded.position}, execution ${number} was sent at ${sentAt}`;
+    if (recorded !== undefined && (recorded.position <= sentAt || recorded.index < seenEntries)) {
+      const { position, index } = recorded;
+      const when = `its result is record ${position}, entry ${index}; execution ${number} was sent at ${sentAt}`;
       this.#report('W2', `step ${name} of ${nameOf(life)} runs again: ${when}`);
     }
   }

@@ -64,11 +64,19 @@ export class LogChecker {
       this.#report('L1', `durable is ${log.durable}, ${expected - 1} are there`);
   }
 
+  /** An old leader may hear late of what a new one has found in the log already. */
   acknowledged(first: Position, records: readonly Uint8Array[]): void {
-    if (first !== this.durable + 1) {
+    if (first > this.durable + 1) {
       this.#report('L1', `record ${first} is acknowledged, ${this.durable + 1} is next`);
+      return;
     }
-    for (const bytes of records) this.#fold(bytes);
+    for (const [offset, bytes] of records.entries()) {
+      const known = this.#folded[first + offset - 1];
+      if (known === undefined) this.#fold(bytes);
+      else if (Buffer.compare(known.bytes, bytes) !== 0) {
+        this.#report('L1', `record ${first + offset} is acknowledged, another one has that position`);
+      }
+    }
   }
 
   /** The production code applied the record at `position` and told its proposer. */
