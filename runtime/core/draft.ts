@@ -82,6 +82,17 @@ export class Draft {
     return this.view.get('completed', id);
   }
 
+  /** What it had called or sent to before this record, in order; an idempotent one that was there already too. */
+  children(id: InvocationId): readonly InvocationId[] {
+    const found: InvocationId[] = [];
+    for (const [, { entries }] of this.view.scan('journal', journalPrefix(id))) {
+      for (const entry of entries) {
+        if (entry.kind === 'completion' && entry.result.kind === 'invocationId') found.push(entry.result.id);
+      }
+    }
+    return found;
+  }
+
   create(row: Working<Invocation>): void {
     this.edits.set(row.id, { row, fresh: true, first: 0, appended: undefined, ended: false });
   }

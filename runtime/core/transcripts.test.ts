@@ -145,12 +145,27 @@ const scenarios: Readonly<Record<string, { readonly kept?: boolean; readonly ste
       attempt('x', 2, 3, [output(failure(409, 'cancelled'))], 'completed'),
     ],
   },
-  'kill ends a caller and leaves no listener behind': {
+  'kill ends what waits for another and leaves no listener behind': {
     steps: [
+      invoke('y', 'Svc/b'),
       invoke('x', 'Svc/a'),
-      attempt('x', 1, 1, [call('Svc/b', 'y', 1), sleep(3, 100)], { awaits: [2] }),
+      attempt('x', 1, 1, [attach(1, 'y'), sleep(2, 100)], { awaits: [1] }),
       { type: 'kill', id: id('x') },
       attempt('y', 1, 1, [output(success('1'))], 'completed'),
+    ],
+  },
+  'kill ends what was called and sent to, down the tree': {
+    kept: true,
+    steps: [
+      invoke('x', 'Svc/a'),
+      attempt('x', 1, 1, [call('Svc/b', 'y', 1), send('Svc/b', 'z', 3), send('Svc/b', 'l', 4, 500)], {
+        awaits: [2],
+      }),
+      attempt('y', 1, 1, [call('Svc/b', 'w', 1)], { awaits: [2] }),
+      attempt('z', 1, 1, [output(success('1'))], 'completed'),
+      { type: 'kill', id: id('x') },
+      attempt('w', 1, 1, [output(success('1'))], 'completed'),
+      { fire: 500 },
     ],
   },
   'kill of a running attempt aborts it and ignores its answer': {

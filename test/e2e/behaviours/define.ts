@@ -4,7 +4,7 @@ import { calls, type Names } from './handlers/calls.ts';
 import { steps } from './handlers/steps.ts';
 import { waiting } from './handlers/waiting.ts';
 import { functionNotes, type Notes } from './notes.ts';
-import { type Context, privateServiceOf, type Sdk } from './sdk.ts';
+import { type Context, KILLED_PAUSE_MS, privateServiceOf, type Sdk } from './sdk.ts';
 
 type Handler = (ctx: Context, input: never) => Promise<unknown>;
 type AnyHandlers = Record<string, (ctx: Context) => Promise<unknown>>;
@@ -23,7 +23,8 @@ export function define(sdk: Sdk, names: Names): ReturnType<Sdk['createEndpointHa
   const fast = { initialInterval: 10, maxAttempts: 2 };
   const options: Record<string, Parameters<Sdk['handlers']['handler']>[0]> = {
     bytes: { accept: '*/*', input: binary, output: binary } as Parameters<Sdk['handlers']['handler']>[0],
-    flakySlowly: { retryPolicy: { initialInterval: 4000, exponentiationFactor: 1 } },
+    flakySlowly: { retryPolicy: { initialInterval: KILLED_PAUSE_MS, exponentiationFactor: 1 } },
+    countedBriefly: { idempotencyRetention: 1000, journalRetention: 500 },
     pausing: { retryPolicy: { ...fast, onMaxAttempts: 'pause' } },
     killing: { retryPolicy: { ...fast, onMaxAttempts: 'kill' } },
   };

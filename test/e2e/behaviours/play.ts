@@ -7,13 +7,14 @@ import {
   HttpError,
   type InvocationStatus,
   type InvocationView,
+  type JournalEntry,
   type Stack,
   until,
 } from '../harness/index.ts';
 import type { Notes } from './notes.ts';
 import type { SdkName } from './sdk.ts';
 
-const RESULT_TIMEOUT_MS = 20_000;
+const RESULT_TIMEOUT_MS = 15_000;
 
 export interface Expected {
   /** Of the handler; a function looks at it itself. */
@@ -23,6 +24,11 @@ export interface Expected {
   readonly attempts?: number;
   /** Entries by type, notifications with a plus: `Input Run +Run Output`. */
   readonly journal?: string;
+}
+
+interface Timed extends JournalEntry {
+  readonly wake_up_time?: number;
+  readonly invoke_time?: number;
 }
 
 /** One invocation. */
@@ -62,6 +68,16 @@ export class Run {
     return entries
       .map(({ entry_type }) => entry_type.replace('Command: ', '').replace('Notification: ', '+'))
       .join(' ');
+  }
+
+  /** When its first sleep, or delayed send, is due: what was recorded, in Unix milliseconds. */
+  async dueAt(): Promise<number> {
+    const entries: readonly Timed[] = await this.#play.stack.admin.journal(this.id);
+    const due = entries
+      .map(entry => entry.wake_up_time ?? entry.invoke_time)
+      .find(time => time !== undefined);
+    if (due === undefined) throw new Error(`${this.id} has no sleep and no delayed send`);
+    return due;
   }
 
   /** Ids of the invocations it called or sent to, in order. */

@@ -26,3 +26,9 @@ export const SDK_NAMES = ['Official', 'Holdfast'] as const;
 export type SdkName = (typeof SDK_NAMES)[number];
 
 export const privateServiceOf = (sdk: SdkName): string => `${sdk}Private`;
+
+/**
+ * How long handlers wait where the orchestrator is killed meanwhile: longer than all rows take to get there and two
+ * restarts, which is two seconds on two idle cores.
+ */
+export const KILLED_PAUSE_MS = 6000;

@@ -93,6 +93,8 @@ export const calls = (sdk: Sdk, notes: Notes, names: Names) => {
 
     counted: async (_ctx: Context, key: string): Promise<number> => notes.mark(key, 'counted'),
 
+    countedBriefly: async (_ctx: Context, key: string): Promise<number> => notes.mark(key, 'counted'),
+
     callTwiceWithKey: async (ctx: Context, key: string): Promise<unknown> => {
       const options = sdk.rpc.opts<string, number>({ idempotencyKey: key });
       const first = client(ctx).counted(key, options);

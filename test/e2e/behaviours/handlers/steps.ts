@@ -12,10 +12,10 @@ export interface TerminalInput {
   readonly metadata?: Record<string, string>;
 }
 
-/** An error as JSON. */
+/** An error as JSON. What has no metadata has none, or none in it, as the SDK likes. */
 export const shown = (error: unknown): Record<string, unknown> => {
-  const { name, message, code, metadata } = error as Error & { code?: number; metadata?: unknown };
-  return { name, message, code, ...(metadata === undefined ? {} : { metadata }) };
+  const { name, message, code, metadata = {} } = error as Error & { code?: number; metadata?: object };
+  return { name, message, code, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) };
 };
 
 export const steps = (sdk: Sdk, notes: Notes) => ({
@@ -40,6 +40,20 @@ export const steps = (sdk: Sdk, notes: Notes) => ({
     const run = (name: string) => ctx.run(name, async () => `${name}${notes.mark(id, name)}`);
     return sdk.RestatePromise.all([run('a'), run('b'), run('c')]);
   },
+
+  /** The result of the one that succeeds is there although the other one fails beside it. */
+  runBesideFlaky: async (ctx: Context): Promise<unknown> => {
+    const { id } = ctx.request();
+    const good = ctx.run('good', () => notes.mark(id, 'good'));
+    const flaky = ctx.run('flaky', async () => {
+      const tries = notes.mark(id, 'flaky');
+      return tries === 1 ? fail('the first try') : tries;
+    });
+    return sdk.RestatePromise.all([good, flaky]);
+  },
+
+  runLarge: async (ctx: Context, bytes: number): Promise<unknown> =>
+    (await ctx.run('large', () => 'x'.repeat(bytes))).length,
 
   /** Fails `failures` times under a policy of its own. */
   runFlaky: async (ctx: Context, input: { failures: number; ms: number }): Promise<unknown> =>

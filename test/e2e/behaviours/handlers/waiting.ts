@@ -23,6 +23,12 @@ export interface Cancellable {
   readonly compensate: boolean;
 }
 
+const failureOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: Error) => error.message,
+  );
+
 const LONG_MS = 600_000;
 
 export const waiting = (sdk: Sdk, notes: Notes, names: Names) => {
@@ -136,6 +142,13 @@ export const waiting = (sdk: Sdk, notes: Notes, names: Names) => {
         const { message, code } = error as InstanceType<Sdk['TerminalError']>;
         return { message, code, isCancelled: error instanceof sdk.CancelledError, undone };
       }
+    },
+
+    /** Waits again after it was cancelled. */
+    stubborn: async (ctx: Context): Promise<unknown> => {
+      const first = await failureOf(ctx.sleep(LONG_MS));
+      await ctx.run('undo', () => notes.mark(ctx.request().id, 'undo'));
+      return [first, await failureOf(ctx.awakeable().promise)];
     },
 
     cancelOther: async (ctx: Context): Promise<unknown> => {

@@ -1,10 +1,16 @@
 import { expect } from 'vitest';
-import { interruptedStory, type Row, refusal, simple, story } from '../play.ts';
+import { until } from '../../harness/index.ts';
+import { interruptedStory, type Row, type Run, refusal, simple, story } from '../play.ts';
 import { privateServiceOf } from '../sdk.ts';
 
 const CALL = 'Input Call +CallInvocationId +Call Output';
 const SEND = 'Input OneWayCall +CallInvocationId Output';
+const notBefore = (dueAt: number) => (at: number) => expect(at).toBeGreaterThanOrEqual(dueAt);
 const ERROR = { message: 'no such book', code: 404, metadata: { isbn: '0' } };
+
+const childrenEnded = async (run: Run) => {
+  for (const child of await run.children()) await child.until('completed');
+};
 
 export const CALLS: readonly Row[] = [
   simple({
@@ -14,23 +20,25 @@ export const CALLS: readonly Row[] = [
     expected: { result: { deep: ['value'] }, attempts: 2, journal: CALL },
   }),
   simple({
+    name: 'call with a megabyte',
+    handler: 'call',
+    input: 'x'.repeat(1024 * 1024),
+    expected: { result: 'x'.repeat(1024 * 1024), attempts: 2, journal: CALL },
+  }),
+  simple({
     name: 'call without input and output',
     handler: 'callNothing',
     expected: { result: 'undefined', attempts: 2, journal: CALL },
   }),
   interruptedStory('call of a slow callee', async t => {
-    const startedAt = Date.now();
     const run = await t.send('callSlow', t.pauseMs);
     if (t.killed) await run.until('suspended');
     await t.interrupt();
-    await t.expect(run, {
-      attempts: 2,
-      journal: CALL,
-      result: (wokeAt: number) => expect(wokeAt - startedAt).toBeGreaterThanOrEqual(t.pauseMs),
-    });
+    const { body } = await t.attach(run);
+    await t.expect(run, { result: body, attempts: 2, journal: CALL });
     const [callee] = await run.children();
     if (callee === undefined) throw new Error('there is no callee');
-    await t.expect(callee, { attempts: 2, journal: 'Input Sleep +Sleep Output', result: expect.any(Number) });
+    await t.expect(callee, { result: body, attempts: 2, journal: 'Input Sleep +Sleep Output' });
     expect(await callee.view()).toMatchObject({ invoked_by: 'service', invoked_by_id: run.id });
   }),
   simple({
@@ -112,20 +120,21 @@ export const CALLS: readonly Row[] = [
     const callee = t.run(id);
     if (t.killed) await callee.until('scheduled');
     await t.interrupt();
-    await t.expect(callee, {
-      attempts: 1,
-      result: (startedAt: number) => expect(startedAt - sentAt).toBeGreaterThanOrEqual(t.pauseMs),
-    });
+    const dueAt = await run.dueAt();
+    expect(dueAt).toBeGreaterThanOrEqual(sentAt + t.pauseMs);
+    await t.expect(callee, { attempts: 1, result: notBefore(dueAt) });
   }),
   interruptedStory('a delayed send of a client starts when its delay has passed', async t => {
     const sentAt = Date.now();
-    const run = await t.send('startedAt', undefined, { delayMs: t.pauseMs });
+    const path = `restate/send/${t.target('startedAt')}?delay=${t.pauseMs}ms`;
+    const sent = await fetch(`${t.stack.ingress.url}/${path}`, { method: 'POST' });
+    const { invocationId, executionTime } = (await sent.json()) as Record<string, string>;
+    const run = t.run(invocationId ?? '');
     if (t.killed) await run.until('scheduled');
     await t.interrupt();
-    await t.expect(run, {
-      attempts: 1,
-      result: (startedAt: number) => expect(startedAt - sentAt).toBeGreaterThanOrEqual(t.pauseMs),
-    });
+    const dueAt = Date.parse(executionTime ?? '');
+    expect(dueAt).toBeGreaterThanOrEqual(sentAt + t.pauseMs);
+    await t.expect(run, { attempts: 1, result: notBefore(dueAt) });
   }),
   simple({
     name: 'attach from a handler',
@@ -141,12 +150,14 @@ export const CALLS: readonly Row[] = [
 
   story('two calls of a handler with one idempotency key', async t => {
     const key = t.key();
-    await t.call('callTwiceWithKey', key, { result: { results: [1, 1], sameId: true } });
+    const run = await t.call('callTwiceWithKey', key, { result: { results: [1, 1], sameId: true } });
+    await childrenEnded(run);
     expect(t.notes.count(key, 'counted')).toBe(1);
   }),
   story('two sends of a handler with one idempotency key', async t => {
     const key = t.key();
-    await t.call('sendTwiceWithKey', key, { result: { result: 1, sameId: true } });
+    const run = await t.call('sendTwiceWithKey', key, { result: { result: 1, sameId: true } });
+    await childrenEnded(run);
     expect(t.notes.count(key, 'counted')).toBe(1);
   }),
   story('two calls of a client with one idempotency key', async t => {
@@ -158,6 +169,28 @@ export const CALLS: readonly Row[] = [
     expect(await call()).toEqual(first);
     const other = await t.stack.ingress.call(t.target('counted'), key, { idempotencyKey: `${key}2` });
     expect(other.body).toBe(2);
+  }),
+  story('an idempotency key is forgotten after its retention', async t => {
+    const key = t.key();
+    const call = () => t.stack.ingress.call(t.target('countedBriefly'), key, { idempotencyKey: key });
+    const first = await call();
+    const repeated = await call();
+    expect([first.body, repeated.body]).toEqual([1, 1]);
+    await until('it runs again', async () => (await call()).body === 2);
+  }),
+  interruptedStory('a call whose connection broke is repeated with its key', async t => {
+    const options = { idempotencyKey: t.key() };
+    const call = () => t.stack.ingress.call(t.target('sleeper'), t.pauseMs, options);
+    const broken = call().then(
+      () => 'answered',
+      () => 'broken',
+    );
+    const run = t.run((await t.stack.ingress.send(t.target('sleeper'), 0, options)).invocationId);
+    if (t.killed) await run.until('suspended');
+    await t.interrupt();
+    expect((await call()).id).toBe(run.id);
+    expect(await broken).toBe(t.killed ? 'broken' : 'answered');
+    await t.expect(run, { result: expect.any(Number), attempts: 2, journal: 'Input Sleep +Sleep Output' });
   }),
   interruptedStory('two sends of a client with one idempotency key', async t => {
     const key = t.key();

@@ -1,5 +1,5 @@
 /** Through the official ingress client. */
-import { connect, HttpCallError, rpc } from '@restatedev/restate-sdk-clients';
+import { connect, HttpCallError, Opts, rpc, SendOpts, serde } from '@restatedev/restate-sdk-clients';
 import { expect } from 'vitest';
 import type { Callees } from '../handlers/calls.ts';
 import { type Play, type Row, story } from '../play.ts';
@@ -51,8 +51,11 @@ export const CLIENT: readonly Row[] = [
   story('client: generic call and send', async t => {
     const parameter = new TextEncoder().encode('"raw"');
     const target = { service: t.sdk, handler: 'bytes', parameter };
-    expect(await ingress(t).call<Uint8Array, Uint8Array>(target)).toEqual(parameter);
-    expect((await ingress(t).send(target)).status).toBe('Accepted');
+    // Its types say that bytes are the default; JSON is.
+    const opts = Opts.from<Uint8Array, Uint8Array>({ input: serde.binary, output: serde.binary });
+    expect(await ingress(t).call({ ...target, opts })).toEqual(parameter);
+    const sent = await ingress(t).send({ ...target, opts: SendOpts.from({ input: serde.binary }) });
+    expect(sent.status).toBe('Accepted');
   }),
   story('client: awakeables', async t => {
     const [resolved, rejected] = [await t.send('awaitAwakeable'), await t.send('awaitAwakeable')];

@@ -58,6 +58,20 @@ export const ENDINGS: readonly Row[] = [
     await t.expect(callee, { failure: CANCELLED, journal: 'Input Sleep +Signal Output', attempts: 2 });
     expect(await run.journal()).toMatch(/^Input Call \+CallInvocationId \+Signal SendSignal/);
   }),
+  interruptedStory('cancelled again while it compensates', async t => {
+    const run = await t.send('stubborn');
+    await run.until('suspended');
+    await cancel(t, run);
+    await until('it has compensated', () => run.count('undo') === 1);
+    await run.until('suspended');
+    await t.interrupt();
+    await cancel(t, run);
+    await t.expect(run, {
+      result: ['Cancelled', 'Cancelled'],
+      attempts: 4,
+      journal: 'Input Sleep +Signal Run +Run +Signal Output',
+    });
+  }),
   simple({
     name: 'a handler cancels another',
     handler: 'cancelOther',

@@ -34,13 +34,29 @@ const AWAKEABLES: readonly Row[] = [
   simple({
     name: 'an awakeable is resolved before it is awaited',
     handler: 'awaitLate',
-    input: t => t.pauseMs * 2,
+    input: t => t.pauseMs + 300,
     waits: 'suspended',
     drive: resolveWith('early'),
     expected: { result: 'early', attempts: 3, journal: 'Input Run +Run Sleep +Signal +Sleep Output' },
   }),
   simple({
-    name: 'an awakeable is resolved twice',
+    name: 'an awakeable is resolved twice before it is awaited',
+    handler: 'awaitLate',
+    input: t => t.pauseMs + 300,
+    waits: 'suspended',
+    drive: async (t, run) => {
+      await resolveWith('first')(t, run);
+      await resolveWith('second')(t, run);
+    },
+    // The official SDK keeps the last value that nobody has taken; for ours an awakeable is settled once.
+    expected: t => ({
+      result: t.sdk === 'Official' ? 'second' : 'first',
+      attempts: 3,
+      journal: 'Input Run +Run Sleep +Signal +Signal +Sleep Output',
+    }),
+  }),
+  simple({
+    name: 'an awakeable is resolved again after the end',
     handler: 'awaitAwakeable',
     waits: 'suspended',
     drive: async (t, run) => {
@@ -111,7 +127,7 @@ const COMBINATORS: readonly Row[] = [
   combination({
     name: 'sleeps',
     rule: 'all',
-    of: [sleep(60, 'a'), sleep(20, 'b')],
+    of: [sleep(500, 'a'), sleep(250, 'b')],
     result: { value: ['a', 'b'] },
     // On protocol 6 each of them wakes the handler.
     attempts: 3,
@@ -157,7 +173,7 @@ const COMBINATORS: readonly Row[] = [
   combination({
     name: 'a failure is skipped',
     rule: 'any',
-    of: [{ failingRun: 'boom' }, sleep(30, 'slept')],
+    of: [{ failingRun: 'boom' }, sleep(300, 'slept')],
     result: { value: 'slept' },
     attempts: 3,
   }),

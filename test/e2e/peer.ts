@@ -1,0 +1,191 @@
+/**
+ * The table of behaviours once more, on the Restate server: what our SDK's handlers do there.
+ *
+ *     node test/e2e/peer.ts [part of a row's name]
+ *
+ * Each row runs for both SDKs. Where both differ from the table, the servers differ, and the row is listed as such;
+ * where ours alone does, it is a failure. The server is installed on demand outside the workspace. Not part of
+ * `npm test`.
+ */
+import { join } from 'node:path';
+import { register, startRestate } from '../bench/processes.ts';
+import { NOTES_DIR, Notes } from './behaviours/notes.ts';
+import { Play, type Row } from './behaviours/play.ts';
+import { BASIC } from './behaviours/rows/basic.ts';
+import { CALLS } from './behaviours/rows/calls.ts';
+import { CLIENT } from './behaviours/rows/client.ts';
+import { ENDINGS } from './behaviours/rows/endings.ts';
+import { STEPS } from './behaviours/rows/steps.ts';
+import { WAITING } from './behaviours/rows/waiting.ts';
+import { SDK_NAMES, type SdkName } from './behaviours/sdk.ts';
+import {
+  AdminClient,
+  IngressClient,
+  type InvocationStatus,
+  type InvocationView,
+  type JournalEntry,
+  type Stack,
+} from './harness/index.ts';
+import { startLambda } from './harness/lambda.ts';
+import { tempDir } from './harness/processes.ts';
+
+const VERSION = '1.7.12';
+const ROWS: readonly Row[] = [...BASIC, ...STEPS, ...CALLS, ...WAITING, ...ENDINGS, ...CLIENT];
+const ROWS_AT_ONCE = 8;
+const ROW_TIMEOUT_MS = 20_000;
+const PAUSE_MS = 250;
+
+/** The parts of our admin API that the rows use, in terms of the peer's SQL. */
+class PeerAdmin extends AdminClient {
+  readonly #notes: Notes;
+  constructor(url: string, notes: Notes) {
+    super(url);
+    this.#notes = notes;
+  }
+
+  override async invocation(id: string): Promise<InvocationView | undefined> {
+    const [row] = await this.#query(`SELECT * FROM sys_invocation WHERE id = '${id}'`);
+    if (row === undefined) return undefined;
+    const text = (name: string): string => String(row[name] ?? '');
+    return {
+      id,
+      target: text('target'),
+      status: text('status').replace(/^(ready|pending)$/, 'running') as InvocationStatus,
+      created_at: text('created_at'),
+      // It does not say how many attempts there were.
+      attempt: this.#notes.count(id, 'attempt'),
+      journal_size: Number(row['journal_size'] ?? 0),
+      ...pick(
+        row,
+        'invoked_by',
+        'invoked_by_id',
+        'pinned_deployment_id',
+        'completion_result',
+        'completed_at',
+      ),
+    };
+  }
+
+  override async journal(id: string): Promise<readonly JournalEntry[]> {
+    const rows = await this.#query(
+      `SELECT index, entry_type, name, entry_json FROM sys_journal WHERE id = '${id}' ORDER BY index`,
+    );
+    return rows.map(({ index, entry_type, name, entry_json }) => ({
+      index: Number(index),
+      entry_type: String(entry_type),
+      ...(typeof name === 'string' && name !== '' ? { name } : {}),
+      ...entryFields(String(entry_type), String(entry_json ?? '{}')),
+    }));
+  }
+
+  async #query(query: string): Promise<Record<string, unknown>[]> {
+    const response = await fetch(`${this.url}/query`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({ query }),
+    });
+    if (!response.ok) throw new Error(`${query}: ${response.status} ${await response.text()}`);
+    return ((await response.json()) as { rows: Record<string, unknown>[] }).rows;
+  }
+}
+
+const pick = (row: Record<string, unknown>, ...names: readonly string[]): object =>
+  Object.fromEntries(names.filter(name => row[name] !== undefined).map(name => [name, row[name]]));
+
+/** Fields that the rows look at, wherever the peer's JSON of an entry has them. */
+function entryFields(type: string, json: string): object {
+  const found: Record<string, unknown> = {};
+  JSON.parse(json, (key, value) => {
+    const isCallee = key === 'invocation_id' && type === 'Notification: CallInvocationId';
+    if (isCallee || ((key === 'wake_up_time' || key === 'invoke_time') && value !== 0)) found[key] = value;
+    return value;
+  });
+  return found;
+}
+
+interface Outcome {
+  readonly row: string;
+  readonly sdk: SdkName;
+  readonly error: string | undefined;
+}
+
+async function play(row: Row, play: Play, sdk: SdkName): Promise<Outcome> {
+  const late = AbortSignal.timeout(ROW_TIMEOUT_MS);
+  const timeout = new Promise<never>((_, reject) => {
+    late.addEventListener('abort', () => reject(new Error(`not within ${ROW_TIMEOUT_MS} ms`)));
+  });
+  try {
+    await Promise.race([row.play(play), timeout]);
+    return { row: row.name, sdk, error: undefined };
+  } catch (error) {
+    return { row: row.name, sdk, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function playAll(stack: Stack, notes: Notes, rows: readonly Row[]): Promise<readonly Outcome[]> {
+  const left = rows.flatMap(row => SDK_NAMES.map(sdk => ({ row, sdk }))).values();
+  const outcomes: Outcome[] = [];
+  const player = async (): Promise<void> => {
+    for (const { row, sdk } of left) {
+      const options = { stack, notes, sdk, row: row.name, crash: undefined, pauseMs: PAUSE_MS };
+      outcomes.push(await play(row, new Play(options), sdk));
+    }
+  };
+  await Promise.all(Array.from({ length: ROWS_AT_ONCE }, player));
+  return outcomes;
+}
+
+/** Prints the table; whether nothing failed. */
+function report(rows: readonly Row[], outcomes: readonly Outcome[]): boolean {
+  const counts = { passed: 0, differs: 0, failed: 0 };
+  const of = (row: Row, sdk: SdkName) => outcomes.find(one => one.row === row.name && one.sdk === sdk)?.error;
+  for (const row of rows) {
+    const [ours, theirs] = [of(row, 'Holdfast'), of(row, 'Official')];
+    const verdict = ours === undefined ? 'passed' : theirs === undefined ? 'failed' : 'differs';
+    counts[verdict]++;
+    console.log(`${verdict.padEnd(8)} ${row.name}`);
+    if (ours !== undefined) console.log(ours.replaceAll(/^/gm, '           '));
+    else if (theirs !== undefined)
+      console.log(`           (but with the official SDK: ${theirs.split('\n', 1)[0]})`);
+  }
+  console.log(`\n${counts.differs} where the server differs, whatever the SDK`);
+  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  return counts.failed === 0;
+}
+
+async function main(filter: string): Promise<boolean> {
+  const rows = ROWS.filter(({ name }) => name.includes(filter));
+  const dir = tempDir('holdfast-peer');
+  const notes = new Notes(dir.path);
+  const file = (name: string): string => join(import.meta.dirname, 'behaviours', name);
+  const env = { [NOTES_DIR]: dir.path };
+  const lateServices = SDK_NAMES.map(sdk => `${sdk}Late`);
+  const lambda = await startLambda(
+    [
+      { name: 'official', entry: file('official.ts'), env, timeoutMs: 30_000 },
+      { name: 'holdfast', entry: file('holdfast.ts'), env, timeoutMs: 30_000 },
+      ...lateServices.map(name => ({ name, entry: file('late.ts'), env: { SERVICE: name } })),
+    ],
+    { kind: 'inProcess', dataDir: join(dir.path, 'lambda') },
+  );
+  const restate = await startRestate(lambda.url, VERSION);
+  try {
+    const stack = {
+      ingress: new IngressClient(restate.ingress),
+      admin: new PeerAdmin(restate.admin, notes),
+      register: async (name: string) => {
+        await register(restate, await lambda.versionArn(name));
+        return '';
+      },
+    };
+    for (const name of ['official', 'holdfast']) await stack.register(name);
+    // Rows that look at processes are of the killed variant, which is not played here.
+    return report(rows, await playAll(stack as unknown as Stack, notes, rows));
+  } finally {
+    await restate.stop();
+    await lambda.stop();
+    dir.remove();
+  }
+}
+
+process.exit((await main(process.argv[2] ?? '')) ? 0 : 1);
