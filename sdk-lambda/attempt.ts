@@ -19,6 +19,7 @@
  *   continuations run before the next.
  * - D2: the result of a closure reaches user code through the journal only.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { CANCEL_SIGNAL, type Frame, type WireFailure, type WireNotification } from '@holdfast/protocol';
 import { SdkUsageError } from './coded-error.ts';
 import { type Duration, toMillis } from './duration.ts';
@@ -50,6 +51,8 @@ export interface RunRequest {
 }
 
 const CANCEL: NotificationId = -CANCEL_SIGNAL;
+/** The attempt whose closure is running, across the closure's awaits. */
+const closureOf = new AsyncLocalStorage<Attempt>();
 const FIRST_PROTOCOL_WITH_METADATA = 6;
 
 export class Attempt implements PromiseHost {
@@ -65,7 +68,6 @@ export class Attempt implements PromiseHost {
   /** Runs to start, in command order. */
   #runs: RunRequest[] = [];
   #executing = 0;
-  #startingClosure = false;
   #runFailure: AttemptFailure | undefined;
   /** Invocation-id completions of the child calls since the last cancellation. */
   #children: number[] = [];
@@ -128,11 +130,11 @@ export class Attempt implements PromiseHost {
   }
 
   /**
-   * A step inside a closure would be missing on replay, when the closure does not execute. Sees the synchronous
-   * part of closures only: after an await there is no telling who is running.
+   * A step inside a closure would be missing on replay, when the closure does not execute; and a wait there would
+   * be for ever, because the attempt does not suspend while closures execute.
    */
   assertOutsideRun(): void {
-    if (!this.#startingClosure) return;
+    if (closureOf.getStore() !== this) return;
     throw new SdkUsageError(
       'HF_SDK_NESTED_STEP',
       'The context was used inside a closure of ctx.run. Take the step before or after the run.',
@@ -140,8 +142,18 @@ export class Attempt implements PromiseHost {
   }
 
   sleep(millis: number, name = ''): Durable<void> {
-    const wakeUpTime = Math.max(0, Math.ceil(this.now() + millis));
-    return this.leaf<void>(this.command('SleepCommand', { wakeUpTime, name }), () => undefined);
+    const fields = { wakeUpTime: this.timeAfter(millis), name };
+    return this.leaf<void>(this.command('SleepCommand', fields), () => undefined);
+  }
+
+  /** The absolute time so much later. */
+  timeAfter(millis: number): number {
+    if (!Number.isFinite(millis))
+      throw new SdkUsageError(
+        'HF_SDK_ARGUMENT',
+        `A duration is a number of milliseconds or an object, not ${millis}.`,
+      );
+    return Math.max(0, Math.ceil(this.now() + millis));
   }
 
   leaf<T>(id: NotificationId, decode: (value: Uint8Array) => T): Leaf<T> {
@@ -273,7 +285,7 @@ export class Attempt implements PromiseHost {
   async #execute(run: RunRequest): Promise<void> {
     this.#executing++;
     try {
-      const value = await this.#call(run.closure);
+      const value = await closureOf.run(this, run.closure);
       this.machine.propose(run.id, { value: run.serde.serialize(value) });
     } catch (thrown) {
       this.#runFailed(run, thrown);
@@ -282,20 +294,13 @@ export class Attempt implements PromiseHost {
     this.#schedule();
   }
 
-  #call(closure: () => unknown): unknown {
-    this.#startingClosure = true;
-    try {
-      return closure();
-    } finally {
-      this.#startingClosure = false;
-    }
-  }
-
   #runFailed(run: RunRequest, thrown: unknown): void {
     const { error, terminal } = this.#classify(thrown);
+    // A mistake in the use of the SDK is mended by a deployment: it must not become the run's result.
+    const policy = error instanceof SdkUsageError ? undefined : run.retry;
     const decision =
       terminal === undefined
-        ? retryRun(run.retry, this.#retryHistory(run.command), retryAfterMs(error))
+        ? retryRun(policy, this.#retryHistory(run.command), retryAfterMs(error))
         : ({ giveUp: true } as const);
     if (decision.giveUp) {
       const failure = this.wireFailure(terminal ?? new TerminalError(error.message));

@@ -1,6 +1,8 @@
 /**
  * Definitions of services: what users write with `service(...)`, and what the endpoint reads.
  *
+ * Options are mutable, here and in the context's verbs, because code that moves to this SDK may build them up.
+ *
  * The types carry the handler map as a phantom, so that a typed client needs the definition's type only. Objects
  * and workflows will be further kinds of the same `Definition`.
  */
@@ -31,38 +33,39 @@ export type WorkflowDefinitionFrom<D> = ServiceDefinitionFrom<D>;
 
 export interface RetryPolicy {
   /** Attempts in total, the first included. */
-  readonly maxAttempts?: number;
-  readonly onMaxAttempts?: 'pause' | 'kill';
-  readonly initialInterval?: Duration | number;
-  readonly maxInterval?: Duration | number;
-  readonly exponentiationFactor?: number;
+  maxAttempts?: number;
+  onMaxAttempts?: 'pause' | 'kill';
+  initialInterval?: Duration | number;
+  maxInterval?: Duration | number;
+  exponentiationFactor?: number;
 }
 
 /** Options of a service; a handler's own win. Times reach the server through discovery. */
 export interface ServiceOptions {
-  readonly idempotencyRetention?: Duration | number;
-  readonly journalRetention?: Duration | number;
-  readonly inactivityTimeout?: Duration | number;
-  readonly abortTimeout?: Duration | number;
+  idempotencyRetention?: Duration | number;
+  journalRetention?: Duration | number;
+  inactivityTimeout?: Duration | number;
+  abortTimeout?: Duration | number;
   /** Callable from handlers only. */
-  readonly ingressPrivate?: boolean;
-  readonly retryPolicy?: RetryPolicy;
+  ingressPrivate?: boolean;
+  retryPolicy?: RetryPolicy;
   /** Maps an error of user code to a terminal one; undefined leaves it to be retried. */
-  readonly asTerminalError?: (error: unknown) => TerminalError | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: as handlers written for the Restate SDK have it
+  asTerminalError?: (error: any) => TerminalError | undefined;
   /** Default for inputs, outputs and everything the context serializes. */
   // biome-ignore lint/suspicious/noExplicitAny: one serde for values of every type
-  readonly serde?: Serde<any>;
+  serde?: Serde<any>;
 }
 
 export interface ServiceHandlerOpts<I, O> extends ServiceOptions {
   /** Content types the ingress accepts; `input.contentType` by default. */
-  readonly accept?: string;
-  readonly input?: Serde<I>;
-  readonly output?: Serde<O>;
+  accept?: string;
+  input?: Serde<I>;
+  output?: Serde<O>;
   /** Send the output's content type with an empty output too. */
-  readonly setOutputContentTypeIfEmpty?: boolean;
-  readonly description?: string;
-  readonly metadata?: Record<string, string>;
+  setOutputContentTypeIfEmpty?: boolean;
+  description?: string;
+  metadata?: Record<string, string>;
 }
 
 export type HandlerFunction = (this: unknown, context: Context, input: unknown) => Promise<unknown>;

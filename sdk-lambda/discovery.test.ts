@@ -132,6 +132,11 @@ test.each([
         .bind(define(ours)[0] as never)
         .bind(define(ours)[0] as never),
   ],
+  [
+    'an option that the endpoint lacks',
+    () =>
+      ours.createEndpointHandler({ services: [], identityKeys: ['publickeyv1_x'] } as ours.EndpointOptions),
+  ],
   ['something that is no definition', () => ours.createEndpointHandler({ services: [{ name: 'S' }] })],
 ])('%s is a mistake of the deployment', (_name, build) => {
   expect(build).toThrow(expect.objectContaining({ code: 'HF_SDK_DEFINITION' }));

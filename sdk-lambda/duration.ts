@@ -1,15 +1,17 @@
 /** Lengths of time as users write them. Fields add up. */
 export interface Duration {
-  readonly days?: number;
-  readonly hours?: number;
-  readonly minutes?: number;
-  readonly seconds?: number;
-  readonly milliseconds?: number;
+  days?: number;
+  hours?: number;
+  minutes?: number;
+  seconds?: number;
+  milliseconds?: number;
 }
 
-/** Numbers are milliseconds already. */
+/** Numbers are milliseconds already. What is no duration is NaN; whoever uses it decides what that means. */
 export function toMillis(duration: Duration | number): number {
   if (typeof duration === 'number') return duration;
+  // Types do not hold for callers in JavaScript, and errors carry durations too: this must not throw.
+  if (typeof duration !== 'object' || duration === null) return Number.NaN;
   const { days = 0, hours = 0, minutes = 0, seconds = 0, milliseconds = 0 } = duration;
   return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000 + milliseconds;
 }

@@ -68,9 +68,18 @@ export class RetryableError extends RestateError {
   }
 }
 
-/** JavaScript can throw anything; the protocol carries errors. */
-export const asError = (thrown: unknown): Error =>
-  thrown instanceof Error ? thrown : new Error(`Non-Error value: ${JSON.stringify(thrown)}`);
+/** JavaScript can throw anything; the protocol carries errors. Never throws itself, for that would lose the failure. */
+export function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  try {
+    // An error of another realm is no instance of ours.
+    const message = (thrown as { readonly message?: unknown } | null | undefined)?.message;
+    return new Error(typeof message === 'string' ? message : `Non-Error value: ${JSON.stringify(thrown)}`);
+  } catch {
+    // Circular, a BigInt, or a getter that throws.
+    return new Error(`Non-Error value of type ${typeof thrown}`);
+  }
+}
 
 const UINT32_MAX = 0xffffffff;
 

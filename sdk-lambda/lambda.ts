@@ -1,4 +1,5 @@
 /** The AWS Lambda adapter: the event of an Invoke in, its response out. Clock and base64 come from the platform. */
+import { SdkUsageError } from './coded-error.ts';
 import { type AnyDefinition, createEndpoint, Endpoint } from './endpoint.ts';
 import { handleRequest } from './http.ts';
 
@@ -10,6 +11,7 @@ export interface EndpointOptions {
 export interface LambdaEvent {
   readonly path?: string;
   readonly rawPath?: string;
+  readonly httpMethod?: string;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: string | null;
   readonly isBase64Encoded?: boolean;
@@ -25,8 +27,14 @@ export interface LambdaResponse {
 export type LambdaHandler = (event: LambdaEvent, context: unknown) => Promise<LambdaResponse>;
 
 /** The function to export as the Lambda handler. */
-export const createEndpointHandler = ({ services }: EndpointOptions): LambdaHandler =>
-  handlerOf(createEndpoint(services));
+export function createEndpointHandler({ services, ...others }: EndpointOptions): LambdaHandler {
+  // Ignored in silence, the keys that requests are to be verified with would leave them unverified.
+  for (const [name, value] of Object.entries(others)) {
+    if (value === undefined) continue;
+    throw new SdkUsageError('HF_SDK_DEFINITION', `The endpoint has no option "${name}". Remove it.`);
+  }
+  return handlerOf(createEndpoint(services));
+}
 
 export interface LambdaEndpoint {
   bind(definition: AnyDefinition): LambdaEndpoint;

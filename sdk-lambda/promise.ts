@@ -17,6 +17,8 @@ import type { NotificationId } from './machine/machine.ts';
 
 /** What a tree needs of the attempt it belongs to. */
 export interface PromiseHost {
+  /** Throws inside a closure of `run`, where nothing of the attempt may be waited for. */
+  assertOutsideRun(): void;
   /** User code has come to wait for this node, which may have settled already. */
   rootAwaited(root: Durable<unknown>): void;
   /** User code that waited for this node goes on. */
@@ -125,6 +127,7 @@ export abstract class Durable<T> implements Promise<T> {
   }
 
   #await(): Promise<unknown> {
+    if (this.state === PENDING) this.host?.assertOutsideRun();
     if (this.#native !== undefined) return this.#native;
     this.activate();
     this.#native = new Promise<unknown>((resolve, reject) => {

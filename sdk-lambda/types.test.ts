@@ -116,8 +116,27 @@ async function combinators(ctx: Context) {
   RestatePromise.all([Promise.resolve(1)]);
 }
 
+/** Options built up step by step, and errors looked into as in the official documentation. */
+function options(attempts: number | undefined) {
+  const run: restate.RunOptions<string> = {};
+  if (attempts !== undefined) run.maxRetryAttempts = attempts;
+  const delay: restate.Duration = {};
+  delay.seconds = 5;
+  const send: restate.ClientSendOptions<string> = { delay };
+  send.idempotencyKey = 'k';
+  const ofHandler: restate.ServiceHandlerOpts<string, void> = {};
+  ofHandler.retryPolicy = { maxAttempts: 3 };
+  const ofService: restate.ServiceOptions = {
+    asTerminalError: err => {
+      return err.status === 404 ? new TerminalError(err.message, { errorCode: 400 }) : undefined;
+    },
+  };
+  ofService.inactivityTimeout = delay;
+  return { run, send, ofHandler, ofService };
+}
+
 test('official-style code compiles, and both ways of building an endpoint work', () => {
-  expect([clients, steps, combinators].every(fn => typeof fn === 'function')).toBe(true);
+  expect([clients, steps, combinators, options].every(fn => typeof fn === 'function')).toBe(true);
   expect(restate.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
   expect(restate.lambda.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
   expect(restate.endpoint().bind(greeter).handler()).toBeTypeOf('function');

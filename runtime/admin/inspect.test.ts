@@ -18,7 +18,7 @@ test('an invocation and its journal, for an operator', async () => {
     entries: 6,
     commands: 3,
     pending: [{ of: 'sleep', completionId: 1, timer: 't' }],
-    failures: 1,
+    failures: { counted: 1, overrides: 0 },
     lastFailure: {
       at: 450,
       attempt: 1,

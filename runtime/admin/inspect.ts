@@ -78,7 +78,7 @@ function liveJson(invocation: Invocation, nowMs: number): Json {
           suspended_waiting_for_signals: state.awaiting.signals,
         }
       : {}),
-    retry_count: invocation.failures,
+    retry_count: invocation.failures.counted,
     journal_commands_size: invocation.commands,
     pending: invocation.pending.map(({ of, completionId }) => ({ type: of, completion_id: completionId })),
   };

@@ -113,7 +113,9 @@ async function registerAll(
   }
   say(`\ningress  ${server.ingressUrl}\nadmin    ${server.adminUrl}`);
   if (all[0] === undefined) return;
-  say(`\nTry  curl ${server.ingressUrl}/${all[0]} -H 'content-type: application/json' -d '"you"'`);
+  // What a handler of one's own takes is not known here.
+  const input = functions.every(({ entry }) => entry === DEFAULT_ENTRY) ? '"you"' : '{"its": "input"}';
+  say(`\nTry  curl ${server.ingressUrl}/${all[0]} -H 'content-type: application/json' -d '${input}'`);
   say('Edit the source and it is reloaded; Ctrl-C stops.\n');
 }
 

@@ -94,7 +94,9 @@ export class Draft {
   }
 
   create(row: Working<Invocation>): void {
-    this.edits.set(row.id, { row, fresh: true, first: 0, appended: undefined, ended: false });
+    // An id that ended in this very record and begins again has a row in the view.
+    const fresh = this.edits.get(row.id)?.fresh ?? true;
+    this.edits.set(row.id, { row, fresh, first: 0, appended: undefined, ended: false });
   }
 
   /** Appends an entry to the journal of a working copy and returns its index. */

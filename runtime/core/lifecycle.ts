@@ -21,7 +21,7 @@ import type {
   Source,
   Target,
 } from './model.ts';
-import { CANCEL, NO_FAILURES } from './model.ts';
+import { CANCEL, NO_FAILURES, TIME_MAX } from './model.ts';
 
 /** The newest version of the service protocol that attempts are started with. */
 export const SERVER_PROTOCOL_VERSION = 6;
@@ -176,10 +176,13 @@ function release(draft: Draft, inv: Working<Invocation>): void {
   }
 }
 
-/** Retention as the service's revision says: an idempotency key keeps the result, the journal never outlives it. */
+/**
+ * Retention as the service's revision says: an idempotency key keeps the result, the journal never outlives it. When
+ * the deployment that ran it was removed, the newest one's word holds: a repeated request must still be known (W2).
+ */
 function retain(draft: Draft, inv: Working<Invocation>, result: Result): CompletedInvocation | undefined {
   const { pinned, target } = inv;
-  const found = pinned ? handlerIn(draft, pinned.deployment, target) : newestHandler(draft, target);
+  const found = (pinned && handlerIn(draft, pinned.deployment, target)) ?? newestHandler(draft, target);
   if (found === undefined) return undefined;
   const { service, handler } = found;
   const journalMs = handler.journalRetentionMs ?? service.journalRetentionMs;
@@ -187,10 +190,14 @@ function retain(draft: Draft, inv: Working<Invocation>, result: Result): Complet
   const keptMs = inv.idempotencyKey === undefined ? journalMs : idempotencyMs;
   if (keptMs <= 0) return undefined;
   const keepJournal = Math.min(journalMs, keptMs) > 0;
-  const expiresAt = draft.at + keptMs;
+  const expiresAt = Math.min(draft.at + keptMs, TIME_MAX);
   draft.startTimer({ at: expiresAt, invocation: inv.id, kind: 'dropCompleted' });
   if (keepJournal && journalMs < keptMs) {
-    draft.startTimer({ at: draft.at + journalMs, invocation: inv.id, kind: 'dropJournal' });
+    draft.startTimer({
+      at: Math.min(draft.at + journalMs, TIME_MAX),
+      invocation: inv.id,
+      kind: 'dropJournal',
+    });
   }
   return {
     id: inv.id,

@@ -3,6 +3,9 @@
  * Times are Unix milliseconds, durations milliseconds.
  */
 
+/** The latest time: rows and records hold whole numbers up to here. */
+export const TIME_MAX = Number.MAX_SAFE_INTEGER;
+
 declare const brand: unique symbol;
 /** `inv_1…`, 38 characters. Its 128 random (or keyed-hash) bits also protect the awakeables of the invocation. */
 export type InvocationId = string & { readonly [brand]: 'InvocationId' };

@@ -168,6 +168,15 @@ const scenarios: Readonly<Record<string, { readonly kept?: boolean; readonly ste
       { fire: 500 },
     ],
   },
+  'an idempotent callee that ends and begins again in one answer': {
+    steps: [
+      invoke('x', 'Svc/a'),
+      attempt('x', 1, 1, [send('Svc/b', 'y', 1, 500, 'k')], { fails: 'kaput', after: 0 }),
+      { type: 'resume', id: id('x') },
+      attempt('x', 2, 3, [signal('y', 1, { kind: 'void' }), call('Svc/b', 'y', 2, 'k')], { awaits: [3] }),
+      attempt('y', 1, 1, [output(success('1'))], 'completed'),
+    ],
+  },
   'kill of a running attempt aborts it and ignores its answer': {
     kept: true,
     steps: [

@@ -28,6 +28,8 @@ export class ByteWriter {
 
   /** A whole number from 0 to 2^53-1, 7 bits a byte, least significant first. */
   uint(value: number): void {
+    // Here, because a row or record that cannot be read back would stop every start from now on.
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`assertion failed: ${value} is no uint`);
     this.reserve(8);
     let rest = value;
     while (rest >= 0x80) {

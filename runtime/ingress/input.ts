@@ -17,7 +17,8 @@ export function checkInput(input: HandlerInput, contentType: string | undefined,
       throw invalid(`the request has no content-type, the handler takes '${input.contentType}'`);
     }
     if (!matches(contentType, input.contentType)) {
-      throw invalid(`content-type '${shown(contentType)}' does not match '${input.contentType}'`);
+      const given = `the request has the content-type '${shown(contentType)}'`;
+      throw invalid(`${given}, the handler takes '${input.contentType}'`);
     }
   }
   if (input.jsonSchema !== undefined) checkJson(body);

@@ -116,6 +116,9 @@ export function output(call: Call, id: InvocationId): void {
 /** Not an HTTP status of any standard: "exists, but has no result yet". */
 const NOT_READY = 470;
 
+/** A reason is text for people. In a record it may take three times the bytes that came, and a record is bounded. */
+const REASON_BYTES_MAX = 1024 * 1024;
+
 /** Resolves or rejects the awakeable; first come, first served. */
 export function completeAwakeable(
   call: Call,
@@ -123,6 +126,9 @@ export function completeAwakeable(
   how: 'resolve' | 'reject',
 ): void {
   const body = call.request.takeBody();
+  if (how === 'reject' && body.byteLength > REASON_BYTES_MAX) {
+    throw new Refusal(413, `the reason of a rejection is longer than ${REASON_BYTES_MAX} bytes`);
+  }
   const result: NotificationResult =
     how === 'resolve'
       ? { kind: 'success', value: body }

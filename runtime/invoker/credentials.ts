@@ -42,7 +42,7 @@ export function createCredentialCache(
     if (result instanceof CodedError) {
       failure = result;
       retryAtMs = clock.monotonicMs() + RETRY_MS;
-      logger.warn('awsCredentialsNotLoaded', { error: result.message });
+      logger.warn('aws credentials not loaded', { code: result.code, message: result.message });
     } else {
       failure = undefined;
       current = result;

@@ -109,7 +109,7 @@ export function pickProtocolVersion(
 function unreachable(reason: string, cause?: unknown): CodedError {
   return new CodedError(
     'META0003',
-    `Discovery failed: ${reason}. The deployment must be deployed, callable and answer /discover.`,
+    `Discovery failed: ${reason.replace(/\.+$/, '')}. The deployment must be deployed, callable and answer /discover.`,
     { cause },
   );
 }

@@ -33,6 +33,11 @@ test.each<[string, string, string, FairQueueOptions?]>([
   ['what is removed is passed over', '+a1 +a2 +b1 -a1 -x9 ? ? ?', 'a2 b1 _'],
   ['a flow emptied by removal leaves its turn', '+a1 +b1 +c1 ? -b1 ? ?', 'a1 c1 _'],
   ['nothing until the backoff is over', '+a1 +a2 ? ! +a1 ? @49 ? @50 ?', 'a1 _ _ a2'],
+  [
+    'a success gives its place on, backoff or not',
+    '+a1 +a2 +a3 +a4 ? ? ! . ? ? , ? @100 ?',
+    'a1 a2 a3 _ _ a4',
+  ],
   ['a throttle asks for a wait', '+a1 +a2 ? !3000 @2999 ? @3000 ?', 'a1 _ a2'],
   ['no wait longer than the cap', '+a1 +a2 ? !999999 @4999 ? @5000 ?', 'a1 _ a2'],
   [
@@ -60,6 +65,38 @@ test('one event lowers the limit once; successes raise it one by one to the maxi
     queue.done();
   }
   expect(queue.stats.limit).toBe(10);
+});
+
+/** Milliseconds until `items` calls of `callMs` are through a host that takes `capacity` at once and refuses the rest. */
+function drainMs(items: number, capacity: number, callMs: number): number {
+  const queue = new FairQueue<number>();
+  for (let i = 0; i < items; i++) queue.push(i, 'a');
+  let ends: number[] = [];
+  let nowMs = 0;
+  for (let left = items; left > 0; nowMs += 5) {
+    const ended = ends.filter(endMs => endMs <= nowMs).length;
+    ends = ends.filter(endMs => endMs > nowMs);
+    left -= ended;
+    for (let i = 0; i < ended; i++) queue.done();
+    const refused: number[] = [];
+    for (let item = queue.take(nowMs); item !== undefined; item = queue.take(nowMs)) {
+      if (ends.length < capacity) ends.push(nowMs + callMs);
+      else refused.push(item);
+    }
+    for (const item of refused) {
+      queue.throttled(nowMs, 0.5, 1000);
+      queue.push(item, 'a');
+    }
+  }
+  return nowMs;
+}
+
+test.each([
+  [60, 2, 200],
+  [2000, 100, 50],
+  [400, 20, 1000],
+])('%i calls through a host with room for %i take little longer than it needs', (items, capacity, callMs) => {
+  expect(drainMs(items, capacity, callMs)).toBeLessThan(1.5 * (items / capacity) * callMs + 1000);
 });
 
 test('the limit never falls below one', () => {
@@ -102,14 +139,18 @@ test('any history: limit kept, order kept in a flow, no flow starves, nothing is
       const passed = new Map<number, Map<number, number>>();
       let nowMs = 0;
       let running = 0;
+      /** Successes since the last throttle whose place was not given on in a backoff. */
+      let proven = 0;
       let pushed = 0;
       let out = 0;
       const takeOne = (): void => {
         const { limit, notBeforeMs } = queue.stats;
         const item = queue.take(nowMs);
         const waiting = [...flows.values()].some(items => items.length > 0);
-        expect(item !== undefined).toBe(waiting && running < limit && nowMs >= notBeforeMs);
+        const isOpen = nowMs >= notBeforeMs || proven > 0;
+        expect(item !== undefined).toBe(waiting && running < limit && isOpen);
         if (item === undefined) return;
+        if (nowMs < notBeforeMs) proven--;
         running++;
         out++;
         const flow = Number(item.split('.')[0]);
@@ -143,6 +184,7 @@ test('any history: limit kept, order kept in a flow, no flow starves, nothing is
           }
         } else if (running > 0) {
           running--;
+          proven = action.op === 'done' ? proven + 1 : 0;
           if (action.op === 'done') queue.done();
           else queue.throttled(nowMs, 0.5);
         }

@@ -4,12 +4,14 @@
  * Invariants: `running` never exceeds the current limit at the time something is taken, and the current limit
  * lies between 1 and `limitMax`; within a flow items leave in the order they came; between flows turns go round,
  * so that a flow with a waiting item is served after at most one item of every other flow; after a throttle
- * nothing is taken until the backoff has passed. Every operation is O(1).
+ * an item is taken only in the place of one that has succeeded since, until the backoff has passed. Every
+ * operation is O(1).
  *
- * The limit follows additive increase and multiplicative decrease: a throttle multiplies it by `DECREASE`, and
- * each `limit` successes raise it by one. Throttles that arrive during the backoff belong to the same event
- * (all of them were sent before it was known) and lower the limit once. Bursts past Lambda's rate therefore
- * thin out instead of turning into a storm of retries.
+ * The limit follows additive increase and multiplicative decrease: a throttle multiplies what ran by `DECREASE`,
+ * and each `limit` successes raise it by one. Throttles that arrive during the backoff belong to the same event
+ * (all of them were sent before it was known) and multiply once; but what still runs after them is what Lambda
+ * had room for, so the limit comes down to that at once instead of by one event after another. Bursts past
+ * Lambda's rate therefore thin out instead of turning into a storm of retries, and the room there is stays in use.
  */
 
 export interface FairQueueOptions {
@@ -29,7 +31,7 @@ export interface FairQueueStats {
   readonly taken: number;
   readonly removed: number;
   readonly throttles: number;
-  /** Nothing is taken before this time, Unix or monotonic as the caller's `nowMs`; 0 if there was no throttle. */
+  /** Nothing but what replaces a success is taken before this time, Unix or monotonic as the caller's `nowMs`; 0 if there was no throttle. */
   readonly notBeforeMs: number;
 }
 
@@ -64,6 +66,8 @@ export class FairQueue<T> {
   #limit: number;
   #streak = 0;
   #notBeforeMs = 0;
+  /** Successes since the last throttle that nothing has replaced during the backoff: places Lambda surely has. */
+  #proven = 0;
   #taken = 0;
   #removed = 0;
   #throttles = 0;
@@ -104,13 +108,17 @@ export class FairQueue<T> {
 
   /**
    * The next item, which then counts as running until `done` or `throttled`; undefined if nothing waits, the
-   * limit is reached, or a backoff is on (`stats.notBeforeMs` says until when).
+   * limit is reached, or a backoff is on and no success has left its place (`stats.notBeforeMs` says until when).
    */
   take(nowMs: number): T | undefined {
     const flow = this.#turn;
     const node = flow?.head;
     if (flow === null || node === null || node === undefined) return undefined;
-    if (this.#running >= Math.floor(this.#limit) || nowMs < this.#notBeforeMs) return undefined;
+    if (this.#running >= Math.floor(this.#limit)) return undefined;
+    if (nowMs < this.#notBeforeMs) {
+      if (this.#proven === 0) return undefined;
+      this.#proven--;
+    }
     this.#turn = flow.right;
     this.#unlink(node);
     this.#running++;
@@ -126,19 +134,24 @@ export class FairQueue<T> {
     this.#free();
     if (!success) return;
     this.#streak = 0;
+    this.#proven++;
     this.#limit = Math.min(this.#limitMax, this.#limit + 1 / this.#limit);
   }
 
   /** A taken item was refused for want of capacity. The caller pushes it again. `jitter` is uniform in [0, 1). */
   throttled(nowMs: number, jitter: number, retryAfterMs = 0): void {
+    const ran = this.#running;
     this.#free();
     this.#throttles++;
+    this.#proven = 0;
     if (nowMs >= this.#notBeforeMs) {
-      this.#limit = Math.max(1, this.#limit * DECREASE);
+      this.#limit = Math.max(1, Math.min(this.#limit, ran) * DECREASE);
       const backoffMs = Math.min(this.#backoffInitialMs * 2 ** this.#streak, this.#backoffMaxMs);
       // Half fixed, half random: deployments that share an account's limit do not come back together.
       this.#notBeforeMs = nowMs + backoffMs / 2 + (backoffMs / 2) * jitter;
       this.#streak++;
+    } else {
+      this.#limit = Math.max(1, Math.min(this.#limit, this.#running));
     }
     const askedMs = Math.min(Math.max(retryAfterMs, 0), this.#backoffMaxMs);
     this.#notBeforeMs = Math.max(this.#notBeforeMs, nowMs + askedMs);

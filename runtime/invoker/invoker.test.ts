@@ -202,6 +202,28 @@ test('a journal over the limit of Lambda is not sent', () => {
   expect(log).toEqual(['encode 1', '1 failed HF_JOURNAL_TOO_LARGE for good']);
 });
 
+test('however many are not sent, the next one is', () => {
+  const { invoker, start, calls } = world(1);
+  start(1);
+  const refused: number[] = [];
+  const payload = new Uint8Array(7 * 1024 * 1024);
+  for (let attempt = 1; attempt <= 10_000; attempt++) {
+    invoker.start({
+      id: id(2),
+      attempt,
+      arn: ARN,
+      flow: 'Svc',
+      protocolVersion: 6,
+      encode: () => ({ payload, seenEntries: 1 }),
+      done: () => refused.push(attempt),
+    });
+  }
+  start(3);
+  calls[0]?.done(ok());
+  expect(refused).toHaveLength(10_000);
+  expect(calls).toHaveLength(2);
+});
+
 test('draining starts nothing more and waits for what runs', async () => {
   const { invoker, start, calls } = world(1);
   start(1);

@@ -18,8 +18,8 @@ export interface Attempt {
   /** Attempts of one flow start in order, flows take turns. */
   readonly flow: string;
   readonly protocolVersion: number;
-  /** Called when there is room for it. */
-  readonly encode: () => AttemptRequest;
+  /** Called when there is room for it. Undefined: it no longer counts, and nobody is told. */
+  readonly encode: () => AttemptRequest | undefined;
   /** Called once, unless the attempt is aborted. */
   readonly done: (outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>, seenEntries: number) => void;
 }
@@ -143,9 +143,15 @@ export class Invoker {
     this.scheduleReopening(lane);
   }
 
+  /** Called by `pump`, which goes on to the next: one that is not sent must not pump again, or the stack grows. */
   private send(running: Running): void {
     const { attempt, lane } = running;
     const request = attempt.encode();
+    if (request === undefined) {
+      this.running.delete(keyOf(attempt.id, attempt.attempt));
+      lane.queue.done(false);
+      return;
+    }
     const rejected = tooLarge(request);
     if (rejected !== undefined) {
       this.finish(running, { kind: 'failed', ...rejected }, request.seenEntries, false);
@@ -159,6 +165,7 @@ export class Invoker {
       this.callEnded();
       if (outcome.kind === 'throttled') this.requeue(running, outcome.retryAfterMs);
       else this.finish(running, outcome, seenEntries, result.kind === 'response');
+      this.pump(lane);
     });
   }
 
@@ -172,7 +179,6 @@ export class Invoker {
     this.running.delete(keyOf(attempt.id, attempt.attempt));
     lane.queue.done(hadCapacity);
     attempt.done(outcome, seenEntries);
-    this.pump(lane);
   }
 
   private requeue(running: Running, retryAfterMs: number | undefined): void {
@@ -183,7 +189,6 @@ export class Invoker {
     lane.queue.push(running, attempt.flow);
     const { limit, queued } = lane.queue.stats;
     logger.debug('invocation throttled', { invocation: attempt.id, arn: lane.arn, limit, queued });
-    this.pump(lane);
   }
 
   private callEnded(): void {

@@ -322,7 +322,7 @@ test('says so when there are no credentials, and does not ask again at once', as
   for (let i = 0; i < 3; i++) {
     expect(await invoke(client)).toMatchObject({ kind: 'failed', code: 'HF_AWS_CREDENTIALS' });
   }
-  expect({ loads, events }).toEqual({ loads: 1, events: ['awsCredentialsNotLoaded'] });
+  expect({ loads, events }).toEqual({ loads: 1, events: ['aws credentials not loaded'] });
 });
 
 test('credentials of the environment that is handed over are used, not those of the process', async () => {

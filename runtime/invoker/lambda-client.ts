@@ -274,8 +274,11 @@ function responseTooLarge(arn: string): LambdaResult {
   return { kind: 'failed', code: 'RT0019', message, deterministic: true };
 }
 
+/** Which of the two clocks runs out first decides whether the reason can be told. */
+const TIMEOUTS = "The setting invokeTimeout should be longer than the function's own timeout.";
+
 function timedOut(arn: string): LambdaResult {
-  return { kind: 'failed', code: 'RT0001', message: `'${arn}' did not answer within the abort timeout.` };
+  return { kind: 'failed', code: 'RT0001', message: `'${arn}' did not answer in time. ${TIMEOUTS}` };
 }
 
 function noCredentials(error: CodedError): LambdaResult {

@@ -57,6 +57,15 @@ test('a handler that always asks for a delay ends with the policy', () => {
   expect(steps.slice(OVERRIDES_MAX - 1)).toEqual([1, 500, 1000, 'pause']);
 });
 
+test('the longest delay is one that a record can hold', () => {
+  const longest = {
+    ...POLICY,
+    initialIntervalMs: Number.MAX_SAFE_INTEGER,
+    maxIntervalMs: Number.MAX_SAFE_INTEGER,
+  };
+  expect(run(longest, plain(1), 0.5)).toEqual([Number.MAX_SAFE_INTEGER]);
+});
+
 test('any policy: attempts are counted exactly and delays stay between step and cap', () => {
   const arbitrary = fc.record({
     initialIntervalMs: fc.nat(100_000),

@@ -8,7 +8,7 @@
  * most `JITTER` above it, and at most `OVERRIDE_MS_MAX` when asked for.
  */
 
-import type { Failures, RetryPolicy } from '../core/model.ts';
+import { type Failures, type RetryPolicy, TIME_MAX } from '../core/model.ts';
 
 export interface AttemptError {
   /** Asked for by the handler or by its host. */
@@ -53,7 +53,7 @@ export function nextStep(
   const counted = failures.counted + 1;
   if (policy.maxAttempts !== undefined && counted >= policy.maxAttempts)
     return { kind: policy.onMaxAttempts };
-  const delayMs = Math.round(intervalMs(policy, counted) * (1 + JITTER * jitter));
+  const delayMs = Math.min(Math.round(intervalMs(policy, counted) * (1 + JITTER * jitter)), TIME_MAX);
   // Bounded overrides stay used up until there is progress; other failures in between forgive them.
   const overrides = asked === undefined ? 0 : failures.overrides;
   return { kind: 'retry', delayMs, failures: { counted, overrides } };

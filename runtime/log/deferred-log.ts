@@ -3,7 +3,7 @@
  * simulator's log over the real format.
  *
  * Invariants: L1, L3. Writing and acknowledging are two turns, so that a crash fits between them. A superseded
- * instance neither writes nor acknowledges.
+ * instance writes nothing more; it may still acknowledge what it wrote before, which its successor has read.
  */
 
 import assert from 'node:assert/strict';

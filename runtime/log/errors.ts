@@ -24,6 +24,15 @@ export const locked = (directory: string): CodedError =>
     `${directory} is in use by another process. Stop that process, or give this one a directory of its own.`,
   );
 
+/** The directory cannot be made, or not be written to. */
+export const unavailable = (directory: string, cause: unknown): CodedError =>
+  new CodedError(
+    'HF_LOG_UNAVAILABLE',
+    `${directory} cannot be used (${cause instanceof Error ? cause.message : String(cause)}). Make it a directory that ` +
+      'this process may write to, or choose another one.',
+    { cause },
+  );
+
 export const fenced = (epoch: number): CodedError =>
   new CodedError(
     'HF_LOG_FENCED',

@@ -14,7 +14,7 @@ import { CodedError } from '../platform/error.ts';
 import { nodeDisk } from '../platform/node-disk.ts';
 import type { Random } from '../platform/ports.ts';
 import { Acknowledgements } from './acknowledgements.ts';
-import { failed, locked } from './errors.ts';
+import { failed, locked, unavailable } from './errors.ts';
 import type { Log, LogOptions, LogRecord, Position } from './log.ts';
 import { readLog } from './recover.ts';
 import { createRingMemory, type RingMemory, RingProducer } from './ring.ts';
@@ -44,12 +44,10 @@ const RING_BYTES = MIB;
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const workerUrl = new URL(`./segment-worker.${extension}`, import.meta.url);
 
-/** Throws `HF_LOG_LOCKED`, `HF_LOG_DAMAGED`, `HF_LOG_VERSION`, `HF_LOG_FAILED`. */
+/** Throws `HF_LOG_UNAVAILABLE`, `HF_LOG_LOCKED`, `HF_LOG_DAMAGED`, `HF_LOG_VERSION`, `HF_LOG_FAILED`. */
 export async function openFileLog(options: FileLogOptions): Promise<Log> {
   const { directory, partition } = options;
-  nodeDisk.makeDirectory(directory);
-  const lock = lockDirectory(directory);
-  if (lock === undefined) throw locked(directory);
+  const lock = ownDirectory(directory);
   const start: WorkerStart = {
     settings: {
       directory,
@@ -75,6 +73,18 @@ export async function openFileLog(options: FileLogOptions): Promise<Log> {
     lock.release();
     throw error;
   }
+}
+
+function ownDirectory(directory: string): DirectoryLock {
+  let lock: DirectoryLock | undefined;
+  try {
+    nodeDisk.makeDirectory(directory);
+    lock = lockDirectory(directory);
+  } catch (error) {
+    throw unavailable(directory, error);
+  }
+  if (lock === undefined) throw locked(directory);
+  return lock;
 }
 
 /** What `create` makes of the worker's first report; made at once, so that it hears the next one. */

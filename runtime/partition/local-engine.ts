@@ -44,7 +44,7 @@ const PROTOCOL = { min: 5, max: 6 } as const;
 export class LocalEngine implements Invocations, Operations {
   private readonly options: EngineOptions;
   private readonly partition: Partition;
-  private registering: Promise<void> = Promise.resolve();
+  private changing: Promise<void> = Promise.resolve();
   private refusal: string | undefined;
 
   constructor(options: EngineOptions) {
@@ -88,7 +88,8 @@ export class LocalEngine implements Invocations, Operations {
         if (outcome === 'unknownTarget') done({ kind: 'unknownTarget' });
         else {
           const kind = outcome === 'alreadyAccepted' ? 'alreadyAccepted' : 'accepted';
-          done({ kind, id, ...(delayMs === undefined ? {} : { startAt }) });
+          // An earlier request has its own start.
+          done({ kind, id, ...(delayMs === undefined || kind === 'alreadyAccepted' ? {} : { startAt }) });
         }
       },
     );
@@ -160,15 +161,22 @@ export class LocalEngine implements Invocations, Operations {
     this.refusal = reason;
   }
 
-  /** One at a time, so that two registrations never plan the same revision. */
   register(request: RegisterRequest): Promise<Registered> {
-    const registered = this.registering.then(() => this.registerNow(request));
-    this.registering = registered.then(
+    return this.afterOthers(() => this.registerNow(request));
+  }
+
+  /**
+   * Changes of deployments one at a time, each decided on what the one before has made: so two registrations never
+   * plan the same revision, and a service never falls back to a deployment that is being removed as unused.
+   */
+  private afterOthers<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.changing.then(change);
+    this.changing = changed.then(
       () => undefined,
       // Whoever asked for it handles its failure; the next one goes on.
       () => undefined,
     );
-    return registered;
+    return changed;
   }
 
   private async registerNow(request: RegisterRequest): Promise<Registered> {
@@ -194,8 +202,10 @@ export class LocalEngine implements Invocations, Operations {
   }
 
   removeDeployment(id: DeploymentId, force: boolean): Promise<Outcome> {
-    if (this.deployment(id) === undefined) return Promise.resolve('unknown');
-    if (!force && this.partition.isInUse(id)) return Promise.resolve('inUse');
-    return new Promise(resolve => this.partition.propose({ type: 'removeDeployment', id }, resolve));
+    return this.afterOthers(async () => {
+      if (this.deployment(id) === undefined) return 'unknown';
+      if (!force && this.partition.isInUse(id)) return 'inUse';
+      return new Promise(resolve => this.partition.propose({ type: 'removeDeployment', id }, resolve));
+    });
   }
 }

@@ -9,6 +9,7 @@ import type { Effect } from '../core/effect.ts';
 import { handlerIn } from '../core/lifecycle.ts';
 import type {
   AttemptFailure,
+  Deployment,
   DeploymentId,
   Entry,
   Invocation,
@@ -19,7 +20,12 @@ import { outstanding } from '../core/outstanding.ts';
 import { journalPrefix, META_KEY } from '../core/table.ts';
 import type { AnswerEnd } from '../format/answer.ts';
 import { decodeRecord } from '../format/record.ts';
-import { type AttemptOutcome, encodeAttempt, type FailedAttempt } from '../invoker/attempt.ts';
+import {
+  type AttemptOutcome,
+  type AttemptRequest,
+  encodeAttempt,
+  type FailedAttempt,
+} from '../invoker/attempt.ts';
 import { Invoker, type InvokerOptions } from '../invoker/invoker.ts';
 import { nextStep } from '../invoker/retry.ts';
 import type { Log } from '../log/log.ts';
@@ -56,6 +62,8 @@ export interface PartitionOptions {
 const FLUSH_ROWS = 5_000;
 /** While recovering, rows are stored in steps of this many records, so that a long log needs no more memory. */
 const RECOVER_FLUSH_RECORDS = 20_000;
+/** Attempts taken up per turn of the event loop after a start. */
+const TAKE_UP_SLICE = 64;
 const ID_SECRET_BYTES = 32;
 
 export class Partition {
@@ -69,6 +77,7 @@ export class Partition {
   private flushing: Promise<void> | undefined;
   private flushTimer: ReturnType<Timers['set']> | undefined;
   private stopped = false;
+  private storeFailed = false;
 
   private constructor(options: PartitionOptions, state: State, proposer: Proposer, ids: Ids) {
     this.options = options;
@@ -133,8 +142,12 @@ export class Partition {
     this.halt();
     await this.options.log.close();
     if (this.flushing !== undefined) await this.flushing;
-    await this.state.flush(this.proposer.applied);
-    await this.state.close();
+    try {
+      // After a failure the store takes nothing any more; the log has everything.
+      if (!this.storeFailed) await this.state.flush(this.proposer.applied);
+    } finally {
+      await this.state.close();
+    }
   }
 
   /** Stops at once and stores nothing. */
@@ -148,20 +161,28 @@ export class Partition {
 
   private start(): void {
     const { logger } = this.options;
-    let attempts = 0;
     this.timerQueue.start();
+    const owed: Effect[] = [];
     for (const effect of outstanding(this.state)) {
       // Timers come from the table by themselves, a window at a time, and are last here.
       if (effect.type === 'armTimer') break;
-      attempts += 1;
-      this.dispatch(effect);
+      owed.push(effect);
     }
     logger.info('partition started', {
       position: this.proposer.position,
       epoch: this.options.log.epoch,
-      attempts,
+      attempts: owed.length,
     });
+    this.takeUp(owed, 0);
     this.scheduleFlush();
+  }
+
+  /** A large backlog is taken up in slices, so that new work is answered meanwhile. */
+  private takeUp(owed: readonly Effect[], from: number): void {
+    if (this.stopped) return;
+    const until = Math.min(from + TAKE_UP_SLICE, owed.length);
+    for (const effect of owed.slice(from, until)) this.dispatch(effect);
+    if (until < owed.length) this.options.timers.soon(() => this.takeUp(owed, until));
   }
 
   private dispatch(effect: Effect): void {
@@ -203,15 +224,23 @@ export class Partition {
       arn: deployment.arn,
       flow: inv.target.service,
       protocolVersion: inv.pinned.protocolVersion,
-      encode: () => encodeAttempt(this.current(id), this.entries(id), deployment, this.options.clock.now()),
+      encode: () => this.encodeAttempt(id, attempt, deployment),
       done: (outcome, seenEntries) => this.attemptEnded(id, attempt, outcome, seenEntries),
     });
   }
 
-  private current(id: InvocationId): Invocation {
+  /**
+   * Undefined when it has been killed: one record may end many invocations, and while its effects are performed one
+   * after the other, the first place to become free is offered to the next in the queue.
+   */
+  private encodeAttempt(
+    id: InvocationId,
+    attempt: number,
+    deployment: Deployment,
+  ): AttemptRequest | undefined {
     const inv = this.state.get('invocation', id);
-    if (inv === undefined) throw new Error(`assertion failed: ${id} has an attempt and no row`);
-    return inv;
+    if (inv === undefined || inv.attempt !== attempt) return undefined;
+    return encodeAttempt(inv, this.entries(id), deployment, this.options.clock.now());
   }
 
   *entries(id: InvocationId): Iterable<Entry> {
@@ -242,7 +271,11 @@ export class Partition {
     // C6: an answer that breaks off between two frames is not whole, and none of it is applied.
     const proposed = command(end.kind === 'missing' ? [] : ops, this.decide(inv, end));
     const rejected = checkAttempt({ read: (table, key) => this.state.get(table, key) }, inv, proposed);
-    this.propose(rejected === undefined ? proposed : command([], this.failed(inv, { failure: rejected })));
+    if (rejected === undefined) this.propose(proposed);
+    else {
+      const deterministic = rejected.code === 'HF_JOURNAL_TOO_LONG';
+      this.propose(command([], this.failed(inv, { failure: rejected, deterministic })));
+    }
   }
 
   private decide(inv: Invocation, end: AnswerEnd): AttemptEnd {
@@ -320,6 +353,7 @@ export class Partition {
       },
       (error: unknown) => {
         // S1: rows of this generation exist in memory only, and the store takes no more. The log has them.
+        this.storeFailed = true;
         this.halt();
         this.options.onFailure(error instanceof Error ? error : new Error(String(error)));
       },

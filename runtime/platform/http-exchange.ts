@@ -35,9 +35,17 @@ export interface Exchanges {
   readonly turns: TurnBudget;
   readonly intake: Intake;
   readonly maxHeaders: number;
+  /** Of each connection, the exchanges that are not over. */
+  readonly connections: Set<ReadonlySet<Exchange>>;
   /** A connection that carried its last answer is closed. */
   closing: boolean;
 }
+
+/** 503 at the end of a stop. A caller has to know whether repeating the request could do its work twice. */
+const STOPPED_READING = 'the server is stopping, and nothing of it was accepted: repeat the request';
+const STOPPED_WAITING =
+  'the server is stopping; what was accepted goes on when it is back: attach to the invocation, or repeat the ' +
+  'request with the same idempotency key';
 
 const EMPTY = new Uint8Array(0);
 
@@ -87,6 +95,11 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
     this.ended();
   }
 
+  /** The server ends before the answer. The handler need not know: it ends too. */
+  stopped(): void {
+    this.refuse(503, this.reading ? STOPPED_READING : STOPPED_WAITING);
+  }
+
   /** The client has gone. */
   gone(): void {
     if (this.phase === 'over') return;
@@ -108,6 +121,13 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
   protected admit(contentLength: number): boolean {
     if (this.headers.length > this.shared.maxHeaders) {
       this.refuse(431, `more than ${this.shared.maxHeaders} headers`);
+      return false;
+    }
+    let hosts = 0;
+    for (const header of this.headers) if (header[0] === 'host') hosts += 1;
+    if (hosts > 1) {
+      // Who checks the one and who routes by the other would not mean the same request.
+      this.refuse(400, 'the request has more than one host');
       return false;
     }
     if (contentLength > this.shared.handler.bodyBytesMax) {

@@ -70,6 +70,26 @@ test.each<[name: string, pieces: (string | number)[], answer: RegExp]>([
     ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd'],
     /^HTTP\/1.1 400 /,
   ],
+  [
+    'a coding of the body that is not known here',
+    ['POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'],
+    /^HTTP\/1.1 501 (.|\r\n)*transfer-encoding other than chunked/,
+  ],
+  [
+    'chunked in HTTP/1.0',
+    ['POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n'],
+    /^HTTP\/1.1 400 (.|\r\n)*HTTP\/1.0/,
+  ],
+  [
+    'two hosts',
+    ['GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n'],
+    /^HTTP\/1.1 400 (.|\r\n)*x-refused: yes(.|\r\n)*more than one host$/,
+  ],
+  [
+    'long chunk extensions',
+    [`POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;${'a'.repeat(20_000)}\r\n`],
+    /^HTTP\/1.1 413 (.|\r\n)*chunk extensions are too long$/,
+  ],
   ['obsolete folding', ['GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\nBad Name: x\r\n\r\n'], /^HTTP\/1.1 400 /],
   ['not HTTP', ['\x16\x03\x01\x02\x00\x01'], /^HTTP\/1.1 400 /],
   ['a large header', [`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(20_000)}\r\n\r\n`], /^HTTP\/1.1 431 /],
@@ -162,6 +182,11 @@ test.each<[name: string, headers: Record<string, string>, body: string[] | undef
   expect(answer).toMatchObject({ status, headers: { 'x-refused': 'yes' } });
 });
 
+test('HTTP/2: a host beside another authority is refused', async () => {
+  const server = await start();
+  expect(await h2(server, { ':path': '/', ':authority': 'x', host: 'y' })).toMatchObject({ status: 400 });
+});
+
 test('HTTP/2: a body that stops is answered with 408', async () => {
   const server = await start(echo, { headersTimeoutMs: 100, requestTimeoutMs: 100 });
   const session = connectHttp2(`http://${server.host}:${server.port}`);
@@ -240,16 +265,23 @@ test('a graceful stop refuses new connections, finishes what is in flight, close
   await stopped;
 });
 
-test('what outlasts the grace is cut, on both versions', async () => {
+test.each<[string, number, Promise<void> | undefined]>([
+  ['the grace', 100, undefined],
+  ['the work that could answer it', 60_000, Promise.resolve()],
+])('what outlasts %s is told so and closed, on both versions', async (_name, graceMs, idle) => {
   const server = await start(() => {});
-  const http1 = raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n']);
-  const http2 = h2(server, { ':path': '/' }).catch(() => 'cut');
+  const waiting = raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n']);
+  const reading = raw(server, ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\na']);
+  const http2 = h2(server, { ':path': '/' });
   await new Promise(resolve => setTimeout(resolve, 50));
   const startMs = performance.now();
-  await server.close(100);
+  await server.close(graceMs, idle);
   expect(performance.now() - startMs).toBeLessThan(2_000);
-  expect(await http1).toBe('');
-  await http2;
+  expect(await waiting).toMatch(
+    /^HTTP\/1.1 503 (.|\r\n)*connection: close(.|\r\n)*what was accepted goes on/,
+  );
+  expect(await reading).toMatch(/^HTTP\/1.1 503 (.|\r\n)*nothing of it was accepted/);
+  expect(await http2).toMatchObject({ status: 503 });
 });
 
 test('bodies that are being received together stay within their bound', async () => {
@@ -267,7 +299,7 @@ test('connections beyond the limit are closed', async () => {
   await new Promise(resolve => setTimeout(resolve, 30));
   expect(await raw(server, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n'])).toBe('');
   await server.close(0);
-  expect(await first).toBe('');
+  expect(await first).toMatch(/^HTTP\/1.1 503 /);
 });
 
 test('work beyond the budget of a turn waits for the next one, in order', async () => {

@@ -17,7 +17,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { CodedError } from './error.ts';
-import { type Exchanges, Intake } from './http-exchange.ts';
+import { type Exchange, type Exchanges, Intake } from './http-exchange.ts';
 import type { HttpHandler } from './http-handler.ts';
 import { Http1Exchange, liveExchanges } from './http1-exchange.ts';
 import { Http2Exchange } from './http2-exchange.ts';
@@ -55,11 +55,16 @@ export interface ListenOptions {
 export interface HttpServer {
   readonly host: string;
   readonly port: number;
-  /** Stops accepting, finishes what is in flight for at most `graceMs`, then cuts. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Stops accepting and finishes what is in flight for at most `graceMs`, or until `idle`: when nothing can be
+   * answered any more. What then still waits is told so with 503.
+   */
+  close(graceMs: number, idle?: Promise<void>): Promise<void>;
 }
 
 const TCP_KEEP_ALIVE_MS = 60_000;
+/** For the last answers of a stop to leave. */
+const FLUSH_MS = 500;
 
 const DEFAULTS: Required<HttpLimits> = {
   maxConnections: 10_000,
@@ -81,6 +86,7 @@ export function listen(options: ListenOptions): Promise<HttpServer> {
     turns: new TurnBudget(limits.turnBudgetMs),
     intake: new Intake(limits.intakeBytesMax),
     maxHeaders: limits.maxHeaders,
+    connections: new Set(),
     closing: false,
   };
   const http1 = createHttp1(shared, limits);
@@ -89,17 +95,27 @@ export function listen(options: ListenOptions): Promise<HttpServer> {
   const { host, port } = options;
   return new Promise((resolve, reject) => {
     http1.once('error', cause => {
-      const text = `cannot listen on ${host}:${port}: ${cause.message}. Free the port or configure another one.`;
+      const text = `cannot listen on ${host}:${port}: ${cause.message}. ${adviceOn(cause)}`;
       http2.stop();
       reject(new CodedError('HF_LISTEN_FAILED', text, { cause }));
     });
     http1.listen({ host, port, backlog: 1024 }, () => {
       const actual = http1.address() as AddressInfo;
-      const close = (graceMs: number): Promise<void> => stop(shared, http1, http2, sniffing, graceMs);
+      const close: HttpServer['close'] = (graceMs, idle) =>
+        stop(shared, http1, http2, sniffing, graceMs, idle);
       resolve({ host: actual.address, port: actual.port, close });
     });
   });
 }
+
+const LISTEN_ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Free the port or configure another one.',
+  EACCES: 'The process may not use this port: configure one above 1023.',
+};
+
+/** The other reasons are all about the address: it is not this machine's, or no address at all. */
+const adviceOn = (cause: NodeJS.ErrnoException): string =>
+  LISTEN_ADVICE[cause.code ?? ''] ?? 'Configure an address of this machine.';
 
 function createHttp1(shared: Exchanges, limits: Required<HttpLimits>): Server {
   const server = createServer({
@@ -132,6 +148,7 @@ const PARSE_STATUS: Readonly<Record<string, number>> = {
 
 const PARSE_MESSAGE: Readonly<Record<number, string>> = {
   408: 'the request took too long to arrive',
+  413: 'the chunk extensions are too long',
   431: 'the request has too many or too large headers',
 };
 
@@ -184,6 +201,8 @@ function http2Options(limits: Required<HttpLimits>): ServerOptions {
 function createHttp2(shared: Exchanges, limits: Required<HttpLimits>): Http2Half {
   const server = createHttp2Server(http2Options(limits));
   const sessions = new Set<Http2Session>();
+  const live = new Set<Exchange>();
+  shared.connections.add(live);
   /** Exchanges whose body is not whole, in the order of their deadlines. */
   const pending = new Set<Http2Exchange>();
   server.on('session', session => {
@@ -205,7 +224,8 @@ function createHttp2(shared: Exchanges, limits: Required<HttpLimits>): Http2Half
   });
   server.on('stream', (stream, _headers, flags, rawHeaders) => {
     const deadline = performance.now() + limits.requestTimeoutMs;
-    const exchange = new Http2Exchange(shared, stream, rawHeaders as unknown as string[], deadline, pending);
+    const raw = rawHeaders as unknown as string[];
+    const exchange = new Http2Exchange(shared, stream, raw, deadline, pending, live);
     exchange.begin((flags & END_STREAM) !== 0);
   });
   const sweep = setInterval(() => {
@@ -278,19 +298,31 @@ function stop(
   http2: Http2Half,
   sniffing: ReadonlySet<Socket>,
   graceMs: number,
+  idle: Promise<void> | undefined,
 ): Promise<void> {
   shared.closing = true;
   http2.stop();
   return new Promise(resolve => {
-    const cut = setTimeout(() => {
+    const cut = (): void => {
       http1.closeAllConnections();
       for (const session of http2.sessions) session.destroy();
-    }, graceMs);
+    };
+    let timer: NodeJS.Timeout;
+    let over = false;
+    const tell = (): void => {
+      if (over) return;
+      clearTimeout(timer);
+      for (const exchanges of shared.connections) for (const exchange of exchanges) exchange.stopped();
+      timer = setTimeout(cut, FLUSH_MS);
+    };
+    timer = setTimeout(tell, graceMs);
     // Called when every connection of the port has ended, HTTP/2 ones included: they are its sockets.
     http1.close(() => {
-      clearTimeout(cut);
+      over = true;
+      clearTimeout(timer);
       resolve();
     });
+    idle?.then(tell);
     for (const socket of sniffing) socket.destroy();
     for (const session of http2.sessions) session.close();
   });

@@ -35,13 +35,13 @@ export class Http1Exchange extends Exchange {
     this.path = target.path;
     this.query = target.query;
     this.headers = pairs(message.rawHeaders);
-    liveOn(message.socket).add(this);
+    liveOn(message.socket, shared.connections).add(this);
   }
 
   /** `expectsContinue`: the client waits for `100 Continue` before it sends the body. */
   begin(expectsContinue: boolean): void {
     const length = bodyLength(this.headers);
-    if (!this.admit(length)) return;
+    if (!this.admit(length) || (length < 0 && !this.admitChunked())) return;
     if (length === 0) {
       this.complete();
       return;
@@ -49,6 +49,16 @@ export class Http1Exchange extends Exchange {
     if (expectsContinue) this.#response.writeContinue();
     this.#message.on('data', chunk => this.append(chunk));
     this.#message.on('end', () => this.complete());
+  }
+
+  /** Chunks are the one coding that is undone here; HTTP/1.0 has none, so a proxy may have passed them unseen. */
+  private admitChunked(): boolean {
+    if (this.#message.headers['transfer-encoding']?.toLowerCase() !== 'chunked') {
+      this.refuse(501, 'the body has a transfer-encoding other than chunked');
+    } else if (this.#message.httpVersionMinor === 0) {
+      this.refuse(400, 'HTTP/1.0 has no transfer-encoding: send a content-length');
+    } else return true;
+    return false;
   }
 
   protected write(status: number, headers: HeaderList, body: Uint8Array | string | undefined): void {
@@ -76,13 +86,15 @@ export class Http1Exchange extends Exchange {
   }
 }
 
-function liveOn(socket: LiveSocket): Set<Http1Exchange> {
+function liveOn(socket: LiveSocket, connections: Exchanges['connections']): Set<Http1Exchange> {
   let exchanges = socket[live];
   if (exchanges === undefined) {
     exchanges = new Set();
     socket[live] = exchanges;
     const own = exchanges;
+    connections.add(own);
     socket.once('close', () => {
+      connections.delete(own);
       for (const exchange of own) exchange.gone();
     });
   }

@@ -15,6 +15,7 @@ export class Http2Exchange extends Exchange {
   readonly deadline: number;
   readonly #stream: ServerHttp2Stream;
   readonly #pending: Set<Http2Exchange>;
+  readonly #live: Set<Exchange>;
 
   constructor(
     shared: Exchanges,
@@ -22,10 +23,13 @@ export class Http2Exchange extends Exchange {
     rawHeaders: readonly string[],
     deadline: number,
     pending: Set<Http2Exchange>,
+    live: Set<Exchange>,
   ) {
     super(shared);
     this.#stream = stream;
     this.#pending = pending;
+    this.#live = live;
+    live.add(this);
     this.deadline = deadline;
     const head = readHead(rawHeaders);
     this.method = head.method;
@@ -78,6 +82,7 @@ export class Http2Exchange extends Exchange {
 
   protected ended(): void {
     this.#pending.delete(this);
+    this.#live.delete(this);
   }
 }
 
@@ -95,7 +100,7 @@ function readHead(raw: readonly string[]): {
   let method = '';
   let path = '/';
   let authority: string | undefined;
-  let hasHost = false;
+  let host: string | undefined;
   const headers: (readonly [string, string])[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
@@ -106,9 +111,10 @@ function readHead(raw: readonly string[]): {
       else if (name === ':authority') authority = value;
       continue;
     }
-    if (name === 'host') hasHost = true;
+    if (name === 'host') host = value;
     headers.push([name, value]);
   }
-  if (authority !== undefined && !hasHost) headers.unshift(['host', authority]);
+  // The same name twice is what some clients send; another name makes two hosts, which are refused.
+  if (authority !== undefined && authority !== host) headers.unshift(['host', authority]);
   return { method, path, headers };
 }

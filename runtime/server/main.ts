@@ -16,11 +16,20 @@ const EXIT_FAILED = 1;
 /** Bad arguments or settings: starting again will not help. */
 const EXIT_USAGE = 2;
 
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const why = `the settings file named by --config or HOLDFAST_CONFIG cannot be read: ${(cause as Error).message}`;
+    throw new CodedError('HF_SETTINGS_INVALID', why, { cause });
+  }
+}
+
 function readSettings(): Settings {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
   const path = values.config ?? process.env['HOLDFAST_CONFIG'];
   if (path === undefined) return loadSettings({ env: process.env });
-  return loadSettings({ file: readFileSync(path, 'utf8'), env: process.env });
+  return loadSettings({ file: readFile(path), env: process.env });
 }
 
 function fail(logger: Logger, error: Error): never {
@@ -34,6 +43,7 @@ try {
 } catch (error) {
   const code = error instanceof CodedError ? `${error.code}: ` : '';
   console.error(`${code}${error instanceof Error ? error.message : String(error)}`);
+  if (code === '') console.error('usage: node runtime/server/main.ts [--config FILE]');
   process.exit(EXIT_USAGE);
 }
 

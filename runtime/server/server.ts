@@ -42,48 +42,31 @@ const PARTITION = 0;
 /** Waiting for the kernel costs more than this to answer a caller that is still reading. */
 const ADMIN_GRACE_MS = 1000;
 
+/** What has been started, in order: how to take it back when a later step fails. */
+type Undo = (() => Promise<void>)[];
+
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { settings, env, logger } = options;
+  const undo: Undo = [];
+  try {
+    return await start(options, undo);
+  } catch (error) {
+    // Whoever embeds the server may try again, and the directory has to be free for that.
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function start(options: ServerOptions, undo: Undo): Promise<Server> {
+  const { settings, logger } = options;
   const clock = systemClock;
-  const timers = systemTimers(clock);
-  const random = systemRandom();
-  const client = createLambdaClient({
-    clock,
-    timers,
-    logger,
-    env,
-    maxConnections: settings.lambdaConcurrency,
-  });
-  let engine: LocalEngine | undefined;
-  // What is reserved ahead of the log keeps completions and timers moving; new work waits for room.
-  const onSpaceLow = (isLow: boolean): void => {
-    logger.warn(isLow ? 'disk full' : 'disk has room again', { directory: settings.dataDir });
-    engine?.refuseNew(isLow ? 'the disk of the log is full' : undefined);
-  };
-  const log = await openLog(options, onSpaceLow);
-  const store = await openStore(settings, log);
-  const defaults = serviceDefaults(settings);
-  const partition = await Partition.open({
-    log,
-    store,
-    clock,
-    timers,
-    random,
-    logger,
-    client,
-    concurrencyLimit: settings.lambdaConcurrency,
-    invokeTimeoutMs: settings.invokeTimeoutMs,
-    defaults,
-    flushIntervalMs: settings.storeFlushIntervalMs,
-    onFailure: options.onFailure,
-  });
-  engine = new LocalEngine({ partition, client, clock, random, defaults });
+  const { client, partition, engine } = await startEngine(options, undo);
   const limits = { bodyBytesMax: settings.ingressBodyLimitBytes };
   const ingress = await listen({
     host: settings.ingressHost,
     port: settings.ingressPort,
     handler: createIngress({ engine, logger, clock, limits }),
   });
+  undo.push(() => ingress.close(0));
   const ingressUrl = urlOf(ingress);
   const admin = await listen({
     host: settings.adminHost,
@@ -107,6 +90,56 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
+interface Engine {
+  readonly client: LambdaClient;
+  readonly partition: Partition;
+  readonly engine: LocalEngine;
+}
+
+async function startEngine(options: ServerOptions, undo: Undo): Promise<Engine> {
+  const { settings, env, logger, onFailure } = options;
+  const clock = systemClock;
+  const timers = systemTimers(clock);
+  const random = systemRandom();
+  const client = createLambdaClient({
+    clock,
+    timers,
+    logger,
+    env,
+    maxConnections: settings.lambdaConcurrency,
+  });
+  undo.push(() => client.close());
+  let engine: LocalEngine | undefined;
+  // What is reserved ahead of the log keeps completions and timers moving; new work waits for room.
+  const onSpaceLow = (isLow: boolean): void => {
+    logger.warn(isLow ? 'disk full' : 'disk has room again', { directory: settings.dataDir });
+    engine?.refuseNew(isLow ? 'the disk of the log is full' : undefined);
+  };
+  const log = await openLog(options, onSpaceLow);
+  undo.push(() => log.close());
+  const store = await openStore(settings);
+  undo.push(() => store.close());
+  const defaults = serviceDefaults(settings);
+  const partition = await Partition.open({
+    log,
+    store,
+    clock,
+    timers,
+    random,
+    logger,
+    client,
+    concurrencyLimit: settings.lambdaConcurrency,
+    invokeTimeoutMs: settings.invokeTimeoutMs,
+    defaults,
+    flushIntervalMs: settings.storeFlushIntervalMs,
+    onFailure,
+  });
+  // It closes log and store.
+  undo.splice(-2, 2, () => partition.close());
+  engine = new LocalEngine({ partition, client, clock, random, defaults });
+  return { client, partition, engine };
+}
+
 function openLog(
   { settings, onFailure }: ServerOptions,
   onSpaceLow: (isLow: boolean) => void,
@@ -127,14 +160,9 @@ function openLog(
   });
 }
 
-async function openStore(settings: Settings, log: Log): Promise<Store> {
+function openStore(settings: Settings): Promise<Store> | Store {
   if (settings.durability === 'memory') return openMemoryStore();
-  try {
-    return await openSqliteStore({ path: `${settings.dataDir}/store.sqlite` });
-  } catch (error) {
-    await log.close();
-    throw error;
-  }
+  return openSqliteStore({ path: `${settings.dataDir}/store.sqlite` });
 }
 
 function serviceDefaults(settings: Settings): ServiceDefaults {
@@ -167,10 +195,9 @@ interface Running {
  */
 async function stop(settings: Settings, logger: Logger, running: Running): Promise<void> {
   logger.info('server stopping', { attempts: running.partition.invoker.active });
-  await Promise.all([
-    running.ingress.close(settings.stopTimeoutMs),
-    running.partition.drain(settings.stopTimeoutMs),
-  ]);
+  const drained = running.partition.drain(settings.stopTimeoutMs);
+  // Nothing is started any more: who still waits when the last attempt has ended would wait in vain.
+  await Promise.all([running.ingress.close(settings.stopTimeoutMs, drained), drained]);
   await running.admin.close(ADMIN_GRACE_MS);
   await running.partition.close();
   await running.client.close();

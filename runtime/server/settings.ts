@@ -34,7 +34,8 @@ export const SETTINGS = {
   },
   adminPort: { type: { kind: 'port' }, default: 9070, doc: 'Port for operators.' },
   ingressBodyLimit: {
-    type: { kind: 'bytes', min: 1024, max: 1024 * MIB },
+    // A request is one record of the log, headers and all, and a record is at most 64 MiB.
+    type: { kind: 'bytes', min: 1024, max: 60 * MIB },
     default: '32MiB',
     doc: 'A larger request body is refused with status 413.',
   },

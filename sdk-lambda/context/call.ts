@@ -1,6 +1,7 @@
 /** Calls and sends to other handlers. */
 import type { WireHeader } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
+import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
 import { CallLeaf, type RestatePromise } from '../promise.ts';
 import type { Serde } from '../serde.ts';
@@ -42,7 +43,9 @@ export function send(
   parameter: Uint8Array,
   { delay, ...options }: CallOptions & { readonly delay?: Duration | number | undefined },
 ): InvocationHandle {
-  const invokeTime = delay === undefined ? 0 : Math.ceil(attempt.now() + toMillis(delay));
+  const delayMs = delay === undefined ? 0 : toMillis(delay);
+  // No delay is no time: the server's clock may be behind this one.
+  const invokeTime = delayMs <= 0 ? 0 : attempt.timeAfter(delayMs);
   const fields = { ...fieldsOf(target, parameter, options), invokeTime };
   const idCompletion = attempt.command('OneWayCallCommand', fields);
   let id: RestatePromise<InvocationId> | undefined;
@@ -64,6 +67,12 @@ function fieldsOf(
   parameter: Uint8Array,
   { idempotencyKey, headers, name }: CallOptions,
 ) {
+  // The server would refuse it, attempt after attempt.
+  if (idempotencyKey === '')
+    throw new SdkUsageError(
+      'HF_SDK_ARGUMENT',
+      `The idempotency key for ${service}/${handler} is empty. Leave it out, or make it one.`,
+    );
   return {
     serviceName: service,
     handlerName: handler,

@@ -6,18 +6,18 @@ import { type CallTarget, call, send } from './call.ts';
 import type { InvocationHandle, InvocationPromise } from './context.ts';
 
 export interface ClientCallOptions<I, O> {
-  readonly input?: Serde<I>;
-  readonly output?: Serde<O>;
+  input?: Serde<I>;
+  output?: Serde<O>;
   /** The same key, target and retention: the same invocation. */
-  readonly idempotencyKey?: string;
-  readonly headers?: Record<string, string>;
+  idempotencyKey?: string;
+  headers?: Record<string, string>;
   /** Shown in the journal. */
-  readonly name?: string;
+  name?: string;
 }
 
 export interface ClientSendOptions<I> extends Omit<ClientCallOptions<I, never>, 'output'> {
   /** Start the callee after this long. */
-  readonly delay?: Duration | number;
+  delay?: Duration | number;
 }
 
 /** Wrapped, so that options can be told from an input. */

@@ -62,34 +62,34 @@ export type RunAction<T> = (() => Promise<T>) | (() => T);
 
 /** Without any of the retry options the server's retry policy applies. */
 export interface RunOptions<T> {
-  readonly serde?: Serde<T>;
+  serde?: Serde<T>;
   /** Attempts in total before the failure becomes the result. @default unlimited */
-  readonly maxRetryAttempts?: number;
+  maxRetryAttempts?: number;
   /** @default unlimited */
-  readonly maxRetryDuration?: Duration | number;
+  maxRetryDuration?: Duration | number;
   /** @default 50 ms */
-  readonly initialRetryInterval?: Duration | number;
+  initialRetryInterval?: Duration | number;
   /** @default 10 s */
-  readonly maxRetryInterval?: Duration | number;
+  maxRetryInterval?: Duration | number;
   /** @default 2 */
-  readonly retryIntervalFactor?: number;
+  retryIntervalFactor?: number;
 }
 
 export interface GenericSend<REQ> {
-  readonly service: string;
-  readonly method: string;
-  readonly parameter: REQ;
-  readonly key?: string;
-  readonly headers?: Record<string, string>;
-  readonly inputSerde?: Serde<REQ>;
-  readonly delay?: Duration | number;
-  readonly idempotencyKey?: string;
+  service: string;
+  method: string;
+  parameter: REQ;
+  key?: string;
+  headers?: Record<string, string>;
+  inputSerde?: Serde<REQ>;
+  delay?: Duration | number;
+  idempotencyKey?: string;
   /** Shown in the journal. */
-  readonly name?: string;
+  name?: string;
 }
 
 export interface GenericCall<REQ, RES> extends Omit<GenericSend<REQ>, 'delay'> {
-  readonly outputSerde?: Serde<RES>;
+  outputSerde?: Serde<RES>;
 }
 
 export interface Context {
@@ -102,7 +102,7 @@ export interface Context {
    * Runs `action` once and journals its result; later attempts get the result. If the attempt breaks before the
    * result is stored, the action runs again. A TerminalError is a result; any other error is retried.
    */
-  run<T>(action: RunAction<T>): RestatePromise<T>;
+  run<T>(action: RunAction<T>, options?: RunOptions<T>): RestatePromise<T>;
   run<T>(name: string, action: RunAction<T>, options?: RunOptions<T>): RestatePromise<T>;
 
   sleep(duration: Duration | number, name?: string): RestatePromise<void>;

@@ -1,5 +1,6 @@
 /** The context of one attempt: each verb is a function of its own file. One object per attempt, made to be cheap. */
 import type { Attempt } from '../attempt.ts';
+import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
 import type { TerminalError } from '../errors.ts';
 import type { RestatePromise } from '../promise.ts';
@@ -71,13 +72,20 @@ export class AttemptContext implements Context {
 
   run<T>(
     nameOrAction: string | RunAction<T>,
-    action?: RunAction<T>,
+    actionOrOptions?: RunAction<T> | RunOptions<T>,
     options?: RunOptions<T>,
   ): RestatePromise<T> {
-    const { defaultSerde } = this.#parts;
-    return typeof nameOrAction === 'string'
-      ? run(this.#attempt, defaultSerde, nameOrAction, action as RunAction<T>, options)
-      : run(this.#attempt, defaultSerde, '', nameOrAction);
+    const [name, closure, given] =
+      typeof nameOrAction === 'string'
+        ? [nameOrAction, actionOrOptions, options]
+        : ['', nameOrAction, actionOrOptions];
+    if (typeof closure !== 'function' || typeof given === 'function') {
+      throw new SdkUsageError(
+        'HF_SDK_ARGUMENT',
+        'ctx.run takes a name, a function and options in this order; the name and the options may be left out.',
+      );
+    }
+    return run(this.#attempt, this.#parts.defaultSerde, name, closure, given);
   }
 
   sleep(duration: Duration | number, name?: string): RestatePromise<void> {

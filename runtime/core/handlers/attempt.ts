@@ -3,7 +3,7 @@ import type { AttemptEnd, CommandOf } from '../command.ts';
 import type { Draft, Working } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
 import { end, startAttempt } from '../lifecycle.ts';
-import { type Awaiting, type Invocation, NO_FAILURES } from '../model.ts';
+import { type Awaiting, type Invocation, NO_FAILURES, TIME_MAX } from '../model.ts';
 import { applyOp } from '../ops/index.ts';
 
 /** How long to wait when what the partition checked before proposing is no longer true when it is applied. */
@@ -71,7 +71,7 @@ function fail(draft: Draft, inv: Working<Invocation>, { failure, after }: EndOf<
   switch (after.kind) {
     case 'retry': {
       inv.failures = after.failures;
-      const retryAt = draft.at + after.delayMs;
+      const retryAt = Math.min(draft.at + after.delayMs, TIME_MAX);
       const timer = draft.startTimer({ at: retryAt, invocation: inv.id, kind: 'retry' });
       inv.state = { status: 'backingOff', retryAt, timer };
       return;

@@ -1,0 +1,185 @@
+/** Registering, end to end in this process: discovery, the plan, the record, and where new invocations go. */
+import { expect, test } from 'vitest';
+import type { Registered, RegisterRequest } from './engine.ts';
+import type { LocalEngine } from './local-engine.ts';
+import type { Partition } from './partition.ts';
+import { settled, World } from './testing/world.ts';
+
+const CONTENT_TYPE = 'application/vnd.restate.endpointmanifest.v4+json';
+const arnOf = (version: string) => `arn:aws:lambda:us-east-1:123456789012:function:f:${version}`;
+
+type Offer = Readonly<Record<string, readonly string[]>>;
+
+/** What the function answers: services with their handlers; `Obj` is a virtual object, `Wf` a workflow. */
+function manifest(offer: Offer): object {
+  const services = Object.entries(offer).map(([name, handlers]) => ({
+    name,
+    ty: name === 'Obj' ? 'VIRTUAL_OBJECT' : name === 'Wf' ? 'WORKFLOW' : 'SERVICE',
+    handlers: handlers.map(handler => ({ name: handler })),
+  }));
+  return { protocolMode: 'REQUEST_RESPONSE', minProtocolVersion: 5, maxProtocolVersion: 7, services };
+}
+
+interface Fixture {
+  readonly world: World;
+  readonly partition: Partition;
+  readonly engine: LocalEngine;
+}
+
+async function setUp(): Promise<Fixture> {
+  const world = new World();
+  const partition = await world.open();
+  return { world, partition, engine: world.engine(partition) };
+}
+
+/** The kind of registration, or the code of its refusal. */
+async function register(
+  { world, engine }: Fixture,
+  version: string,
+  offer: Offer,
+  options: Partial<RegisterRequest> = {},
+): Promise<Registered['kind'] | string> {
+  const asked = world.calls.length;
+  const registering = engine.register({ arn: arnOf(version), ...options }).then(
+    ({ kind }) => kind,
+    (error: { readonly code: string }) => error.code,
+  );
+  await settled();
+  discovered(world, asked, offer);
+  return registering;
+}
+
+function discovered(world: World, call: number, offer: Offer): void {
+  const headers = { 'content-type': CONTENT_TYPE };
+  const response = { statusCode: 200, headers, body: JSON.stringify(manifest(offer)) };
+  world.calls[call]?.done({ kind: 'response', payload: Buffer.from(JSON.stringify(response)) });
+}
+
+/** Where new invocations go: `service@version revision`, with the handlers that they find. */
+function routes({ engine }: Fixture): readonly string[] {
+  return engine.services().map(service => {
+    const deployment = engine.deployment(engine.deploymentOf(service.name) as never);
+    const version = deployment?.arn.split(':').at(-1);
+    return `${service.name}@${version} r${service.revision} ${service.handlers.map(({ name }) => name).join(',')}`;
+  });
+}
+
+type Step = readonly [version: string, Offer, options: Partial<RegisterRequest>, kind: string];
+
+const ONE: Step = ['1', { Svc: ['a', 'b'] }, {}, 'created'];
+test.for<readonly [string, { readonly steps: readonly Step[]; readonly routes: readonly string[] }]>([
+  ['a first one', { steps: [ONE], routes: ['Svc@1 r1 a,b'] }],
+  [
+    'a known address is not asked again',
+    { steps: [ONE, ['1', { Svc: ['z'] }, {}, 'unchanged']], routes: ['Svc@1 r1 a,b'] },
+  ],
+  [
+    'other headers are another address',
+    {
+      steps: [ONE, ['1', { Svc: ['a', 'b', 'c'] }, { additionalHeaders: { 'X-A': '1' } }, 'created']],
+      routes: ['Svc@1 r2 a,b,c'],
+    },
+  ],
+  [
+    'a new address is a new revision',
+    { steps: [ONE, ['2', { Svc: ['b', 'a'] }, {}, 'created']], routes: ['Svc@2 r2 b,a'] },
+  ],
+  [
+    'a removed handler breaks its callers',
+    { steps: [ONE, ['2', { Svc: ['a'] }, {}, 'META0006']], routes: ['Svc@1 r1 a,b'] },
+  ],
+  [
+    'unless that is meant',
+    { steps: [ONE, ['2', { Svc: ['a'] }, { breaking: true }, 'created']], routes: ['Svc@2 r2 a'] },
+  ],
+  [
+    'force means it too',
+    { steps: [ONE, ['2', { Svc: ['a'] }, { force: true }, 'created']], routes: ['Svc@2 r2 a'] },
+  ],
+  [
+    'overwriting keeps the revision',
+    { steps: [ONE, ['1', { Svc: ['z'] }, { force: true }, 'overwritten']], routes: ['Svc@1 r1 z'] },
+  ],
+  [
+    'overwriting with fewer services falls back to who has them',
+    {
+      steps: [
+        ONE,
+        ['2', { Svc: ['a', 'b'], Other: ['o'] }, {}, 'created'],
+        ['2', { New: ['n'] }, { force: true }, 'overwritten'],
+      ],
+      routes: ['New@2 r1 n', 'Svc@1 r1 a,b'],
+    },
+  ],
+  [
+    'overwriting an older one leaves new invocations with the newest',
+    {
+      steps: [
+        ONE,
+        ['2', { Svc: ['a', 'b', 'c'] }, {}, 'created'],
+        ['1', { Svc: ['z'], New: ['n'] }, { force: true }, 'overwritten'],
+      ],
+      routes: ['New@1 r1 n', 'Svc@2 r2 a,b,c'],
+    },
+  ],
+  ['a dry run keeps nothing', { steps: [['1', { Svc: ['a'] }, { dryRun: true }, 'dryRun']], routes: [] }],
+  [
+    'a dry run of an overwrite keeps nothing either',
+    {
+      steps: [ONE, ['1', { Svc: ['z'] }, { dryRun: true, force: true }, 'dryRun']],
+      routes: ['Svc@1 r1 a,b'],
+    },
+  ],
+  [
+    'what is not served is refused whole',
+    { steps: [['1', { Svc: ['a'], Obj: ['o'] }, {}, 'HF_SERVICE_TYPE']], routes: [] },
+  ],
+  ['a workflow as well', { steps: [['1', { Wf: ['run'] }, {}, 'HF_SERVICE_TYPE']], routes: [] }],
+])('%s', async ([, story]) => {
+  const fixture = await setUp();
+  for (const [version, offer, options, kind] of story.steps) {
+    expect(await register(fixture, version, offer, options)).toBe(kind);
+  }
+  expect(routes(fixture)).toEqual(story.routes);
+});
+
+test('an overwritten deployment keeps its id and when it was created; a removed one does not come back', async () => {
+  const fixture = await setUp();
+  const { world, engine } = fixture;
+  await register(fixture, '1', { Svc: ['a'] });
+  const [first] = engine.deployments();
+  world.now += 1000;
+  await register(fixture, '1', { Svc: ['b'] }, { force: true });
+  expect(engine.deployments()).toMatchObject([{ id: first?.id, createdAt: first?.createdAt }]);
+  expect(await engine.removeDeployment(first?.id as never, true)).toBe('applied');
+  expect(routes(fixture)).toEqual([]);
+  expect(await register(fixture, '1', { Svc: ['c'] })).toBe('created');
+  expect(engine.deployments()).toHaveLength(1);
+  expect(engine.deployments()[0]?.id).not.toBe(first?.id);
+});
+
+test('two registrations at once never share a revision', async () => {
+  const fixture = await setUp();
+  const { world, engine } = fixture;
+  const both = [engine.register({ arn: arnOf('1') }), engine.register({ arn: arnOf('2') })];
+  for (const call of [0, 1]) {
+    await settled();
+    discovered(world, call, { Svc: ['a'] });
+  }
+  expect((await Promise.all(both)).map(({ kind }) => kind)).toEqual(['created', 'created']);
+  expect(routes(fixture)).toEqual(['Svc@2 r2 a']);
+});
+
+test('unused is decided after the removal before it, which may have made it used', async () => {
+  const fixture = await setUp();
+  const { engine } = fixture;
+  await register(fixture, '1', { Svc: ['a'] });
+  await register(fixture, '2', { Svc: ['a'] });
+  const [one, two] = [...engine.deployments()].sort((a, b) => (a.arn < b.arn ? -1 : 1));
+  const outcomes = [
+    engine.removeDeployment(two?.id as never, true),
+    engine.removeDeployment(one?.id as never, false),
+  ];
+  expect(await Promise.all(outcomes)).toEqual(['applied', 'inUse']);
+  expect(routes(fixture)).toEqual(['Svc@1 r1 a']);
+});
