@@ -10,6 +10,18 @@ import { testOptions } from './file-options.ts';
 const directory = process.argv[2];
 if (directory === undefined) throw new Error('usage: appender.ts <directory>');
 
+/** Synchronous, so that the parent has read it, or nobody has been told; a full pipe is waited for. */
+function print(line: string): void {
+  for (;;) {
+    try {
+      fs.writeSync(1, line);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+}
+
 const log = await openFileLog(testOptions(directory));
 
 let next = log.durable + 1;
@@ -18,8 +30,7 @@ const appendOne = (): void => {
   next += 1;
   log.append([new TextEncoder().encode(`record ${own} ${'.'.repeat(own % 700)}`)], first => {
     if (first !== own) throw new Error(`acknowledged at ${first}, expected ${own}`);
-    // Synchronous, so that the parent has read it, or nobody has been told.
-    fs.writeSync(1, `${first}\n`);
+    print(`${first}\n`);
     appendOne();
   });
 };

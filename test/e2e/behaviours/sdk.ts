@@ -31,4 +31,4 @@ export const privateServiceOf = (sdk: SdkName): string => `${sdk}Private`;
  * How long handlers wait where the orchestrator is killed meanwhile: longer than all rows take to get there and two
  * restarts, which is two seconds on two idle cores.
  */
-export const KILLED_PAUSE_MS = 6000;
+export const KILLED_PAUSE_MS = 10_000;

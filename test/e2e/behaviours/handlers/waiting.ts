@@ -67,10 +67,14 @@ export const waiting = (sdk: Sdk, notes: Notes, names: Names) => {
     },
 
     /** Busy with something else when the awakeable is resolved. */
-    awaitLate: async (ctx: Context, ms: number): Promise<unknown> => {
+    awaitLate: async (ctx: Context): Promise<unknown> => {
       const { id, promise } = ctx.awakeable<unknown>();
-      await publish(ctx, id);
-      await ctx.sleep(ms);
+      const gate = ctx.awakeable<unknown>();
+      await ctx.run('publish', () => {
+        notes.write(ctx.request().id, 'gate', gate.id);
+        notes.write(ctx.request().id, 'awakeable', id);
+      });
+      await gate.promise;
       return promise;
     },
 

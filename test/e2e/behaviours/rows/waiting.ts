@@ -8,6 +8,9 @@ const AWAKEABLE = 'Input Run +Run +Signal Output';
 const resolveWith = (value: unknown) => async (t: Play, run: Run) =>
   t.stack.ingress.resolveAwakeable(await run.note('awakeable'), value);
 
+const openGate = async (t: Play, run: Run) =>
+  t.stack.ingress.resolveAwakeable(await run.note('gate'), 'open');
+
 const AWAKEABLES: readonly Row[] = [
   simple({
     name: 'an awakeable is resolved over HTTP',
@@ -34,25 +37,27 @@ const AWAKEABLES: readonly Row[] = [
   simple({
     name: 'an awakeable is resolved before it is awaited',
     handler: 'awaitLate',
-    input: t => t.pauseMs + 300,
     waits: 'suspended',
-    drive: resolveWith('early'),
-    expected: { result: 'early', attempts: 3, journal: 'Input Run +Run Sleep +Signal +Sleep Output' },
+    drive: async (t, run) => {
+      await resolveWith('early')(t, run);
+      await openGate(t, run);
+    },
+    expected: { result: 'early', attempts: 3, journal: 'Input Run +Run +Signal +Signal Output' },
   }),
   simple({
     name: 'an awakeable is resolved twice before it is awaited',
     handler: 'awaitLate',
-    input: t => t.pauseMs + 300,
     waits: 'suspended',
     drive: async (t, run) => {
       await resolveWith('first')(t, run);
       await resolveWith('second')(t, run);
+      await openGate(t, run);
     },
     // The official SDK keeps the last value that nobody has taken; for ours an awakeable is settled once.
     expected: t => ({
       result: t.sdk === 'Official' ? 'second' : 'first',
       attempts: 3,
-      journal: 'Input Run +Run Sleep +Signal +Signal +Sleep Output',
+      journal: 'Input Run +Run +Signal +Signal +Signal Output',
     }),
   }),
   simple({
