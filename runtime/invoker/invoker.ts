@@ -40,6 +40,8 @@ export interface InvokerOptions {
 interface Lane {
   readonly arn: string;
   readonly queue: FairQueue<Running>;
+  /** Monotonic; a deployment that is throttled is throttled often. */
+  throttleLoggedAt: number;
   /** Set while a throttle's backoff keeps the queue closed. */
   reopen: TimerHandle | undefined;
 }
@@ -50,6 +52,8 @@ interface Running {
   /** Undefined while it waits in the queue. */
   call: LambdaCall | undefined;
 }
+
+const THROTTLE_LOG_MS = 10_000;
 
 const keyOf = (id: InvocationId, attempt: number): string => `${id}/${attempt}`;
 
@@ -127,7 +131,8 @@ export class Invoker {
   private lane(arn: string): Lane {
     let lane = this.lanes.get(arn);
     if (lane === undefined) {
-      lane = { arn, queue: new FairQueue({ limitMax: this.options.concurrencyLimit }), reopen: undefined };
+      const queue = new FairQueue<Running>({ limitMax: this.options.concurrencyLimit });
+      lane = { arn, queue, throttleLoggedAt: Number.NEGATIVE_INFINITY, reopen: undefined };
       this.lanes.set(arn, lane);
     }
     return lane;
@@ -187,8 +192,11 @@ export class Invoker {
     running.call = undefined;
     lane.queue.throttled(clock.monotonicMs(), random.float(), retryAfterMs);
     lane.queue.push(running, attempt.flow);
-    const { limit, queued } = lane.queue.stats;
-    logger.debug('invocation throttled', { invocation: attempt.id, arn: lane.arn, limit, queued });
+    const now = clock.monotonicMs();
+    if (now - lane.throttleLoggedAt < THROTTLE_LOG_MS) return;
+    lane.throttleLoggedAt = now;
+    const { limit, queued, throttles } = lane.queue.stats;
+    logger.warn('deployment throttled', { arn: lane.arn, limit, queued, throttles });
   }
 
   private callEnded(): void {

@@ -116,7 +116,10 @@ export class LocalEngine implements Invocations, Operations {
     result: NotificationResult,
     done: (outcome: Outcome) => void,
   ): void {
-    this.partition.propose({ type: 'signal', id, signal, result }, done);
+    // One that is not there now will not be: its awakeables were named by its own attempts. Anyone may send such a
+    // request, so it must not cost a record.
+    if (this.partition.state.get('invocation', id) === undefined) done('unknown');
+    else this.partition.propose({ type: 'signal', id, signal, result }, done);
   }
 
   services(): readonly ServiceMetadata[] {

@@ -127,6 +127,19 @@ test('a store ahead of its log is refused', async () => {
   await expect(world.open()).rejects.toMatchObject({ code: 'HF_STORE_AHEAD' });
 });
 
+test('a store and a log of two installations are not taken for one', async () => {
+  const world = new World();
+  const before = await world.open();
+  await propose(before, register);
+  await before.close();
+  const other = new World(100);
+  const foreign = await other.open();
+  await propose(foreign, register, invoke(1));
+  await foreign.close();
+  world.log = other.log;
+  await expect(world.open()).rejects.toMatchObject({ code: 'HF_STORE_MISMATCH' });
+});
+
 test('a kill of a tree frees places for others, not for its own that still wait for one', async () => {
   const world = new World();
   const partition = await world.open({ concurrencyLimit: 1 });

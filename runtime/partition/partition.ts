@@ -19,7 +19,6 @@ import type {
 import { outstanding } from '../core/outstanding.ts';
 import { journalPrefix, META_KEY } from '../core/table.ts';
 import type { AnswerEnd } from '../format/answer.ts';
-import { decodeRecord } from '../format/record.ts';
 import {
   type AttemptOutcome,
   type AttemptRequest,
@@ -29,12 +28,12 @@ import {
 import { Invoker, type InvokerOptions } from '../invoker/invoker.ts';
 import { nextStep } from '../invoker/retry.ts';
 import type { Log } from '../log/log.ts';
-import { CodedError } from '../platform/error.ts';
 import type { Clock, Logger, Random, Timers } from '../platform/ports.ts';
 import type { Store } from '../store/store.ts';
 import { TimerQueue } from '../timers/timer-queue.ts';
 import { Ids } from './ids.ts';
 import { type Done, Proposer } from './proposer.ts';
+import { recover } from './recovery.ts';
 import type { ServiceDefaults } from './registration.ts';
 import { State } from './state.ts';
 import { Waiters } from './waiters.ts';
@@ -60,8 +59,6 @@ export interface PartitionOptions {
 
 /** Rows that make a flush due before its interval is over. */
 const FLUSH_ROWS = 5_000;
-/** While recovering, rows are stored in steps of this many records, so that a long log needs no more memory. */
-const RECOVER_FLUSH_RECORDS = 20_000;
 /** Attempts taken up per turn of the event loop after a start. */
 const TAKE_UP_SLICE = 64;
 const ID_SECRET_BYTES = 32;
@@ -365,21 +362,6 @@ export class Partition {
     for (const [, pointer] of this.state.scan('service', '')) if (pointer.deployment === id) return true;
     for (const [, inv] of this.state.scan('invocation', '')) if (inv.pinned?.deployment === id) return true;
     return false;
-  }
-}
-
-async function recover(log: Log, state: State, proposer: Proposer): Promise<void> {
-  if (state.stored.position > log.durable) {
-    throw new CodedError(
-      'HF_STORE_AHEAD',
-      `The store reflects record ${state.stored.position}, but the log ends at ${log.durable}: the log was lost or ` +
-        'replaced. Restore the log directory that belongs to this store.',
-    );
-  }
-  let folded = 0;
-  for (const { position, bytes } of log.read(state.stored.position + 1)) {
-    proposer.fold(decodeRecord(bytes), position);
-    if (++folded % RECOVER_FLUSH_RECORDS === 0) await state.flush(proposer.applied);
   }
 }
 

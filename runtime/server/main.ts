@@ -55,7 +55,8 @@ const starting = startServer({ settings, env: process.env, logger, onFailure: er
 let stopping = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, async () => {
-    if (stopping) return;
+    // Whoever asks twice does not want to wait; what is unfinished is taken up by the next start.
+    if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
     await (await starting).stop();
     process.exit(0);

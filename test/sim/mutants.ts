@@ -188,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a throttled attempt is forgotten',
     edits: {
       'runtime/invoker/invoker.ts': [
-        ['    lane.queue.push(running, attempt.flow);\n    const { limit', '    const { limit'],
+        ['    lane.queue.push(running, attempt.flow);\n    const now', '    const now'],
       ],
     },
     found: ['C2', 'liveness'],

@@ -46,7 +46,8 @@ export class World {
   readonly failures: Error[] = [];
   now = 1_000_000;
   private scheduled: { readonly at: number; readonly callback: () => void }[] = [];
-  private drawn = 0;
+  /** Bytes drawn at random are this number, counted up. */
+  private drawn: number;
   readonly clock: Clock = { now: () => this.now, monotonicMs: () => this.now };
   readonly timers: Timers = {
     set: (delayMs, callback) => {
@@ -66,6 +67,10 @@ export class World {
     },
     float: () => 0,
   };
+  constructor(firstDrawn = 0) {
+    this.drawn = firstDrawn;
+  }
+
   readonly client: LambdaClient = {
     invoke: ({ arn, payload }, done) => {
       const call: Call = { arn, payload, done, aborted: false };
