@@ -219,7 +219,7 @@ export class World {
         return;
       case 'draining':
         if (nowMs % 5000 < WATCH_MS) this.#clients.resumeAll();
-        if (this.#clients.pending === 0 && this.#checkers.model.size('invocation') === 0) {
+        if (this.#isDrained) {
           this.#enter('retaining', RETENTION_MS_MAX);
         } else if (isLate) this.#reportStuck();
         return;
@@ -233,6 +233,12 @@ export class World {
       default:
         this.#phase satisfies never;
     }
+  }
+
+  /** A node that went down with nothing left to do still has to come back. */
+  get #isDrained(): boolean {
+    const serves = this.#machine.serving?.partition !== undefined;
+    return serves && this.#clients.pending === 0 && this.#checkers.model.size('invocation') === 0;
   }
 
   #checkEnd(): void {
