@@ -327,6 +327,5 @@ export const isCommand = (type: number): boolean => type >= 0x0400 && type < 0x8
 export const isNotification = (type: number): boolean => type >= 0x8000 && type < 0xfc00;
 
 export const MIN_PROTOCOL_VERSION = 5;
-export const MAX_PROTOCOL_VERSION = 7;
 /** The `content-type` of an invocation in protocol version `version`. */
 export const contentTypeOf = (version: number): string => `application/vnd.restate.invocation.v${version}`;

@@ -49,6 +49,8 @@ const CODE_STATUS: Readonly<Record<string, number>> = {
   META0005: 400,
   META0006: 409,
   HF_LAMBDA_ARN: 400,
+  HF_LAMBDA_NOT_FOUND: 400,
+  HF_LAMBDA_NOT_ACTIVE: 400,
   HF_SERVICE_TYPE: 400,
 };
 

@@ -1,12 +1,12 @@
 /**
- * Looks a Lambda function up when a deployment is registered, so that a mistyped ARN is refused with its reason
- * instead of failing at discovery. Optional by design: a role may be allowed to invoke a function and not to
- * read its configuration; discovery decides then.
+ * Looks a Lambda function up when its discovery has failed, so that a mistyped ARN is refused with its reason.
+ * Optional by design: a role may be allowed to invoke a function and not to read its configuration.
  *
  * The AWS SDK is imported at the first lookup, because loading it costs more than starting the orchestrator.
  */
 
 import { CodedError } from '../platform/error.ts';
+import { credentialsOf } from './credentials.ts';
 import { type Env, endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
 
 export type FunctionLookup =
@@ -29,7 +29,14 @@ export async function describeFunction(arn: string, env: Env): Promise<FunctionL
   const parsed = parseLambdaArn(arn);
   const { GetFunctionConfigurationCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const { origin, prefix } = endpointOf(parsed, endpointOverride(env));
-  const client = new LambdaClient({ region: parsed.region, endpoint: origin + prefix });
+  const client = new LambdaClient({
+    region: parsed.region,
+    endpoint: origin + prefix,
+    credentials: async () => {
+      const { accessKeyId, secretAccessKey, sessionToken } = await credentialsOf(env)();
+      return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+    },
+  });
   try {
     const found = await client.send(
       new GetFunctionConfigurationCommand({ FunctionName: arn, Qualifier: parsed.qualifier }),

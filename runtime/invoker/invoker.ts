@@ -94,7 +94,7 @@ export class Invoker {
     this.pump(running.lane);
   }
 
-  /** Whether the attempt has its Lambda call, or still waits for a slot. */
+  /** Whether its Lambda call is under way; false while it waits for a slot. */
   isUnderWay(id: InvocationId, attempt: number): boolean {
     return this.running.get(keyOf(id, attempt))?.call !== undefined;
   }

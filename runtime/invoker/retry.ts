@@ -22,14 +22,6 @@ export type RetryStep =
   | { readonly kind: 'pause' }
   | { readonly kind: 'kill' };
 
-export const DEFAULT_RETRY_POLICY: RetryPolicy = {
-  initialIntervalMs: 500,
-  maxIntervalMs: 60_000,
-  factor: 2,
-  maxAttempts: 70,
-  onMaxAttempts: 'pause',
-};
-
 /** Delays are spread over up to this share of themselves, so that what failed together does not return together. */
 export const JITTER = 0.3;
 /** A handler that asks for a delay at every attempt must not run for ever: 10,000 calls, then the policy. */

@@ -1,6 +1,7 @@
 /** The partition as ingress and admin see it. */
-import { encodeId } from '@holdfast/protocol';
+import { encodeId, MIN_PROTOCOL_VERSION } from '@holdfast/protocol';
 import type { Outcome } from '../core/effect.ts';
+import { SERVER_PROTOCOL_VERSION } from '../core/lifecycle.ts';
 import type {
   CompletedInvocation,
   Deployment,
@@ -16,6 +17,7 @@ import type {
 import { discoverLambda } from '../invoker/discovery.ts';
 import { parseLambdaArn } from '../invoker/lambda-arn.ts';
 import type { LambdaClient } from '../invoker/lambda-client.ts';
+import { CodedError } from '../platform/error.ts';
 import type { Clock, Random } from '../platform/ports.ts';
 import type {
   Invocations,
@@ -37,9 +39,11 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly defaults: ServiceDefaults;
+  /** Rejects with the reason when the function cannot be called; asked only after a failed discovery. */
+  readonly lookUpFunction?: (arn: string) => Promise<unknown>;
 }
 
-const PROTOCOL = { min: 5, max: 6 } as const;
+const PROTOCOL = { min: MIN_PROTOCOL_VERSION, max: SERVER_PROTOCOL_VERSION } as const;
 
 export class LocalEngine implements Invocations, Operations {
   private readonly options: EngineOptions;
@@ -189,11 +193,8 @@ export class LocalEngine implements Invocations, Operations {
     const before = findByAddress(state, request);
     if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
     const headers = request.additionalHeaders;
-    const manifest = await discoverLambda(client, {
-      arn: request.arn,
-      protocol: PROTOCOL,
-      ...(headers === undefined ? {} : { headers }),
-    });
+    const discovery = { arn: request.arn, protocol: PROTOCOL, ...(headers === undefined ? {} : { headers }) };
+    const manifest = await discoverLambda(client, discovery).catch(error => this.explain(request.arn, error));
     const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
     const createdAt = before?.createdAt ?? clock.now();
     const deployment = planDeployment(state, { request, manifest, id, createdAt, defaults });
@@ -202,6 +203,12 @@ export class LocalEngine implements Invocations, Operations {
       this.partition.propose({ type: 'registerDeployment', deployment }, () => resolve());
     });
     return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
+  }
+
+  /** A call that fails says little; the function's configuration may say that it is not there or not ready. */
+  private async explain(arn: string, failure: unknown): Promise<never> {
+    const known: unknown = await this.options.lookUpFunction?.(arn).catch((error: unknown) => error);
+    throw known instanceof CodedError && known.code !== 'META0003' ? known : failure;
   }
 
   removeDeployment(id: DeploymentId, force: boolean): Promise<Outcome> {

@@ -127,6 +127,36 @@ test('a store ahead of its log is refused', async () => {
   await expect(world.open()).rejects.toMatchObject({ code: 'HF_STORE_AHEAD' });
 });
 
+test('a large backlog is taken up whole, a slice at a time', async () => {
+  const world = new World();
+  const before = await world.open({ concurrencyLimit: 1 });
+  await propose(before, register, ...Array.from({ length: 200 }, (_, n) => invoke(n + 1)));
+  before.halt();
+  const earlier = world.calls.length;
+  const slices: number[] = [];
+  const soon = world.timers.soon;
+  world.timers.soon = callback => {
+    slices.push(world.calls.length - earlier);
+    soon(callback);
+  };
+  await world.open({ concurrencyLimit: 1000 });
+  await settled();
+  expect(world.calls).toHaveLength(earlier + 200);
+  expect(slices.some(sent => sent > 0 && sent < 200)).toBe(true);
+});
+
+test('a record that cannot be read is named', async () => {
+  const world = new World();
+  const before = await world.open();
+  await propose(before, register);
+  before.halt();
+  world.log.records[1] = new Uint8Array([1, 99]);
+  await expect(world.open()).rejects.toMatchObject({
+    code: 'HF_FORMAT_DAMAGED',
+    message: expect.stringContaining('record 2'),
+  });
+});
+
 test('a store and a log of two installations are not taken for one', async () => {
   const world = new World();
   const before = await world.open();

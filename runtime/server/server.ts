@@ -3,6 +3,7 @@
  */
 import { createAdmin } from '../admin/admin.ts';
 import { createIngress } from '../ingress/ingress.ts';
+import { describeFunction } from '../invoker/function-lookup.ts';
 import { createLambdaClient, type LambdaClient } from '../invoker/lambda-client.ts';
 import { openFileLog } from '../log/file-log.ts';
 import type { Log } from '../log/log.ts';
@@ -39,7 +40,7 @@ export interface Server {
 
 const VERSION = '0.1.0';
 const PARTITION = 0;
-/** Waiting for the kernel costs more than this to answer a caller that is still reading. */
+/** Operators' requests are short; one that is still being answered may end. */
 const ADMIN_GRACE_MS = 1000;
 
 /** What has been started, in order: how to take it back when a later step fails. */
@@ -136,7 +137,14 @@ async function startEngine(options: ServerOptions, undo: Undo): Promise<Engine> 
   });
   // It closes log and store.
   undo.splice(-2, 2, () => partition.close());
-  engine = new LocalEngine({ partition, client, clock, random, defaults });
+  engine = new LocalEngine({
+    partition,
+    client,
+    clock,
+    random,
+    defaults,
+    lookUpFunction: arn => describeFunction(arn, env),
+  });
   return { client, partition, engine };
 }
 

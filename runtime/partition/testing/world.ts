@@ -106,9 +106,10 @@ export class World {
     return await opening;
   }
 
-  engine(partition: Partition): LocalEngine {
+  engine(partition: Partition, lookUpFunction?: (arn: string) => Promise<unknown>): LocalEngine {
     const { clock, random, client } = this;
-    return new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS });
+    const optional = lookUpFunction === undefined ? {} : { lookUpFunction };
+    return new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS, ...optional });
   }
 
   /** Lets time pass, and what it makes due run. */
