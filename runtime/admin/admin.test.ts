@@ -1,9 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Outcome } from '../core/effect.ts';
-import { Exchange, serviceMetadata } from '../ingress/testing/scripted-engine.ts';
-import { CodedError } from '../platform/error.ts';
+import { Exchange, handlerMetadata, serviceMetadata } from '../ingress/testing/scripted-engine.ts';
 import { deploymentOf } from './testing/captured.ts';
 import { ARN, ask, DP, HOST, INV, setUp } from './testing/setup.ts';
 
@@ -168,7 +166,7 @@ test.each<
   ['an unknown handler', 'GET', '/services/Svc/handlers/nope', [], '', 404, /no handler 'nope'/],
   ['a page that is none', 'GET', `/invocations/${INV}/journal?from=-1`, [], '', 400, /'from'/],
   ['a force that is none', 'DELETE', `/deployments/${DP}?force=1`, [], '', 400, /'force'/],
-  ['a mode that is none', 'DELETE', `/invocations/${INV}?mode=purge`, [], '', 400, /'mode'/],
+  ['a mode that is none', 'DELETE', `/invocations/${INV}?mode=pause`, [], '', 400, /'mode'/],
   ['an unknown invocation', 'GET', `/invocations/${INV}`, [], '', 404, /no invocation/],
   ['a method that is none', 'POST', '/services', [], '', 405, /^$/],
 ])('%s', async (_name, method, url, headers, body, status, message) => {
@@ -193,56 +191,6 @@ test("'any' leaves names unchecked, but not origins", async () => {
     ['origin', 'https://x.example'],
   ];
   expect((await new Exchange(admin, 'GET', '/health', foreign).answered).status).toBe(403);
-});
-
-test('register hands on what was asked, and tells what became of it', async () => {
-  const { engine, admin } = setUp();
-  engine.all = [deploymentOf({ id: DP, services: [] })];
-  const body = `{"arn":"${ARN}","additional_headers":{"x-a":"b"},"metadata":{"git":"c"},"breaking":true,"dry_run":true,"unknown":1}`;
-  engine.registered = 'dryRun';
-  expect((await ask(admin, 'POST', '/deployments', body)).status).toBe(201);
-  expect(engine.requests[0]).toEqual({
-    arn: ARN,
-    additionalHeaders: { 'x-a': 'b' },
-    metadata: { git: 'c' },
-    force: false,
-    breaking: true,
-    dryRun: true,
-  });
-  engine.registered = 'overwritten';
-  expect((await ask(admin, 'POST', '/v3/deployments', `{"arn":"${ARN}"}`)).status).toBe(200);
-  expect((await ask(admin, 'POST', '/v2/deployments', `{"arn":"${ARN}"}`)).status).toBe(201);
-  expect(engine.requests.map(({ force }) => force)).toEqual([false, false, true]);
-  engine.registered = new CodedError('META0003', 'the function answered 502');
-  expect(await ask(admin, 'POST', '/deployments', `{"arn":"${ARN}"}`)).toMatchObject({
-    status: 500,
-    body: '{"message":"the function answered 502","restate_code":"META0003"}',
-  });
-});
-
-test('a deployment in use is removed by force only', async () => {
-  const { engine, admin } = setUp();
-  engine.outcome = 'inUse';
-  expect(await ask(admin, 'DELETE', `/deployments/${DP}`)).toMatchObject({
-    status: 409,
-    body: expect.stringContaining('?force=true'),
-  });
-});
-
-test.each<[mode: string, outcome: Outcome, status: number]>([
-  ['PATCH cancel', 'applied', 202],
-  ['PATCH cancel', 'ended', 200],
-  ['PATCH kill', 'ended', 200],
-  ['PATCH kill', 'unknown', 404],
-  ['PATCH resume', 'notPaused', 409],
-  ['DELETE ?mode=kill', 'unknown', 202],
-  ['DELETE ', 'applied', 202],
-])('%s when %s: %i', async (mode, outcome, status) => {
-  const { engine, admin } = setUp();
-  engine.outcome = outcome;
-  const [method = '', rest = ''] = mode.split(' ');
-  const url = `/invocations/${INV}${method === 'PATCH' ? '/' : ''}${rest}`;
-  expect((await ask(admin, method, url)).status).toBe(status);
 });
 
 test('a long answer is compressed for who accepts it', async () => {
@@ -275,6 +223,7 @@ test('a long answer is compressed for who accepts it', async () => {
 test('whatever is sent, there is one answer', async () => {
   const { engine, admin } = setUp();
   engine.all = [deploymentOf({ id: DP, services: [] })];
+  engine.found = [serviceMetadata('Svc', [handlerMetadata('echo')], { type: 'virtualObject' })];
   const segment = fc.oneof(
     {
       weight: 4,
@@ -289,8 +238,15 @@ test('whatever is sent, there is one answer', async () => {
         'invocations',
         'journal',
         'cancel',
-        'kill',
+        'restart-as-new',
         'resume',
+        'internal',
+        'invocations_batch_operations',
+        'openapi',
+        'state',
+        'promote',
+        'Svc',
+        'echo',
         DP,
         INV,
         '__proto__',
@@ -304,14 +260,24 @@ test('whatever is sent, there is one answer', async () => {
   const query = fc.oneof(
     fc.constant(''),
     fc.string().map(text => `?${text}`),
-    fc.constantFrom('?force=true', '?mode=kill', '?from=9999'),
+    fc.constantFrom('?force=true', '?mode=kill', '?from=9999', '?deployment=latest&from=1', '?key=k'),
   );
   const body = fc.oneof(
     fc.string(),
     fc.json(),
     fc
       .record(
-        { arn: fc.oneof(fc.constant(ARN), fc.string()), metadata: fc.json(), force: fc.boolean() },
+        {
+          arn: fc.oneof(fc.constant(ARN), fc.string()),
+          metadata: fc.json(),
+          force: fc.boolean(),
+          invocation_ids: fc.oneof(fc.constant([INV]), fc.jsonValue()),
+          public: fc.oneof(fc.boolean(), fc.jsonValue()),
+          journal_retention: fc.oneof(fc.constant('1h'), fc.string()),
+          retry_policy: fc.jsonValue(),
+          object_key: fc.string(),
+          new_state: fc.oneof(fc.constant({ a: [1] }), fc.jsonValue()),
+        },
         { requiredKeys: [] },
       )
       .map(json => JSON.stringify(json)),

@@ -46,12 +46,13 @@ export function badField(field: string, why: string): Refusal {
 
 /** What a caller may do about a code tells the status; everything else is ours or the function's fault. */
 const CODE_STATUS: Readonly<Record<string, number>> = {
+  META0004: 409,
   META0005: 400,
   META0006: 409,
+  META0016: 409,
   HF_LAMBDA_ARN: 400,
   HF_LAMBDA_NOT_FOUND: 400,
   HF_LAMBDA_NOT_ACTIVE: 400,
-  HF_SERVICE_TYPE: 400,
 };
 
 /** The answer to an operation that failed. Anything but a coded error is a bug and ends the process. */

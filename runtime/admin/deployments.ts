@@ -1,13 +1,13 @@
-/** Registering, listing and removing deployments. */
-import { decodeId, ProtocolError } from '@holdfast/protocol';
-import type { Deployment, DeploymentId } from '../core/model.ts';
-import type { Operations, RegisterRequest } from '../partition/engine.ts';
-import { type HttpRequest, headerOf } from '../platform/http-handler.ts';
-import { type Answer, badField, empty, failed, failure, json, Refusal, refuse, text } from './answers.ts';
+/** Registering, listing, changing, promoting and removing deployments. */
+import type { Deployment } from '../core/model.ts';
+import type { DeploymentChange, Operations, RegisterRequest } from '../partition/engine.ts';
+import type { HttpRequest } from '../platform/http-handler.ts';
+import { type Answer, badField, empty, failed, failure, json, refuse } from './answers.ts';
+import { type Body, fieldOf, flag, onlyFields, readBody, strings, unreadable } from './body.ts';
+import { parseDeploymentId } from './deployment-id.ts';
 import { deploymentJson, protocolJson, serviceJson } from './metadata.ts';
 import { booleanParameter } from './query.ts';
 
-type Body = Readonly<Record<string, unknown>>;
 type Done = (answer: Answer) => void;
 
 export function listDeployments(engine: Operations): Answer {
@@ -21,10 +21,45 @@ export function listDeployments(engine: Operations): Answer {
 }
 
 export function describeDeployment(engine: Operations, id: string): Answer {
-  const deployment = engine.deployment(parseDeploymentId(id));
+  return detailed(id, engine.deployment(parseDeploymentId(id)));
+}
+
+function detailed(id: string, deployment: Deployment | undefined): Answer {
   return deployment === undefined
     ? unknownDeployment(id)
     : json(200, deploymentJson(deployment, servicesOf(deployment)));
+}
+
+/** In place: what is pinned to it goes on at the new address. */
+export function updateDeployment(engine: Operations, id: string, request: HttpRequest, done: Done): void {
+  const deployment = parseDeploymentId(id);
+  const change = parseChange(readBody(request));
+  engine.updateDeployment(deployment, change).then(
+    updated => done(detailed(id, updated)),
+    error => done(failed(error)),
+  );
+}
+
+/** Version 2 of the API has PUT for what is PATCH since. */
+export function putDeployment(
+  engine: Operations,
+  id: string,
+  request: HttpRequest,
+  version: number,
+  done: Done,
+): void {
+  if (version === 2) updateDeployment(engine, id, request, done);
+  else done(failure(405, `use PATCH /deployments/${id.slice(0, 100)} to change a deployment`));
+}
+
+/** A rollback: new invocations go to this deployment again; those that have begun stay where they are. */
+export function promoteDeployment(engine: Operations, id: string, request: HttpRequest, done: Done): void {
+  const deployment = parseDeploymentId(id);
+  const breaking = booleanParameter(request.query, 'breaking') ?? false;
+  engine.promoteDeployment(deployment, breaking).then(
+    promoted => done(detailed(id, promoted)),
+    error => done(failed(error)),
+  );
 }
 
 /**
@@ -37,7 +72,7 @@ export function registerDeployment(
   version: number,
   done: Done,
 ): void {
-  const parsed = parseRegister(parseBody(request), version === 2);
+  const parsed = parseRegister(readBody(request), version === 2);
   engine.register(parsed).then(
     ({ deployment, kind }) => {
       if (kind === 'unchanged' && version === 2) {
@@ -65,9 +100,10 @@ export function removeDeployment(engine: Operations, id: string, request: HttpRe
     outcome => {
       if (outcome === 'unknown') done(unknownDeployment(id));
       else if (outcome === 'inUse') {
-        const why = 'it is the newest of a service, or invocations that have not ended are pinned to it';
+        const why =
+          'new invocations of a service go to it, or invocations that have not ended are pinned to it';
         const fix =
-          'Register a newer deployment and let them end, or remove it with ?force=true, which breaks them';
+          'Register or promote another deployment and let them end, or remove it with ?force=true, which breaks them';
         done(failure(409, `deployment '${id}' is in use: ${why}. ${fix}.`));
       } else done(empty(202));
     },
@@ -83,60 +119,48 @@ function unknownDeployment(id: string): Answer {
   return failure(404, `no deployment '${id}'`);
 }
 
-function parseDeploymentId(id: string): DeploymentId {
-  try {
-    decodeId('dp', id);
-    return id as DeploymentId;
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    throw new Refusal(text(400, `bad deployment id in the path: ${error.message}`));
-  }
-}
-
-function unreadable(why: string): Refusal {
-  return new Refusal(text(422, `cannot read the JSON body: ${why}`));
-}
-
-/** A form or text body is what a page of another origin can send without being asked for permission. */
-function parseBody(request: HttpRequest): Body {
-  const contentType = headerOf(request, 'content-type') ?? '';
-  if (!/^application\/(json|[^;]*\+json)\s*(;|$)/i.test(contentType)) {
-    throw new Refusal(text(415, 'send the body with content-type: application/json'));
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(new TextDecoder().decode(request.takeBody()));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw unreadable(error.message);
-  }
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw unreadable('it is not an object');
-  return body as Body;
-}
-
 function parseRegister(body: Body, forceDefault: boolean): RegisterRequest {
   if (body['arn'] === undefined && body['uri'] === undefined) throw unreadable('it has no "arn"');
-  if (body['uri'] !== undefined) {
-    throw refuse(
-      400,
-      'HTTP deployments ("uri") are not supported yet: register a Lambda function by its "arn"',
-    );
-  }
-  if (body['assume_role_arn'] !== undefined && body['assume_role_arn'] !== null) {
-    throw refuse(400, '"assume_role_arn" is not supported yet: allow the orchestrator\'s own role to invoke');
-  }
-  const additionalHeaders = strings(body, 'additional_headers');
-  for (const [name, value] of Object.entries(additionalHeaders ?? {})) checkHeader(name, value);
+  const headers = parseAddress(body);
   const metadata = strings(body, 'metadata');
   return {
     arn: parseArn(body['arn']),
-    ...(additionalHeaders === undefined ? {} : { additionalHeaders }),
+    ...headers,
     ...(metadata === undefined ? {} : { metadata }),
     force: flag(body, 'force') ?? forceDefault,
     breaking: flag(body, 'breaking') ?? false,
     dryRun: flag(body, 'dry_run') ?? false,
   };
+}
+
+const CHANGES = ['arn', 'uri', 'assume_role_arn', 'additional_headers', 'overwrite', 'dry_run'];
+
+function parseChange(body: Body): DeploymentChange {
+  onlyFields(body, CHANGES);
+  const headers = parseAddress(body);
+  const arn = fieldOf(body, 'arn');
+  return {
+    ...(arn === undefined ? {} : { arn: parseArn(arn) }),
+    ...headers,
+    overwrite: flag(body, 'overwrite') ?? false,
+    dryRun: flag(body, 'dry_run') ?? false,
+  };
+}
+
+/** What registering and changing have in common; refuses what is not there yet. */
+function parseAddress(body: Body): Pick<RegisterRequest, 'additionalHeaders'> {
+  if (fieldOf(body, 'uri') !== undefined) {
+    throw refuse(
+      400,
+      'HTTP deployments ("uri") are not supported yet: register a Lambda function by its "arn"',
+    );
+  }
+  if (fieldOf(body, 'assume_role_arn') !== undefined) {
+    throw refuse(400, '"assume_role_arn" is not supported yet: allow the orchestrator\'s own role to invoke');
+  }
+  const additionalHeaders = strings(body, 'additional_headers');
+  for (const [name, value] of Object.entries(additionalHeaders ?? {})) checkHeader(name, value);
+  return additionalHeaders === undefined ? {} : { additionalHeaders };
 }
 
 const ARN = /^arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:[a-zA-Z0-9_-]{1,140}(?<qualifier>:.*)?$/;
@@ -157,23 +181,4 @@ function checkHeader(name: string, value: string): void {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || !/^[\t\x20-\x7e]*$/.test(value)) {
     throw badField('additional_headers', `'${name.slice(0, 100)}' is not a header`);
   }
-}
-
-function flag(body: Body, field: string): boolean | undefined {
-  const value = body[field];
-  if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
-  throw unreadable(`"${field}" is not true or false`);
-}
-
-function strings(body: Body, field: string): Readonly<Record<string, string>> | undefined {
-  const value = body[field];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object' || Array.isArray(value)) throw unreadable(`"${field}" is not an object`);
-  const record: Record<string, string> = Object.create(null);
-  for (const [name, member] of Object.entries(value)) {
-    if (name === '__proto__') throw unreadable(`"${field}" must not have "__proto__"`);
-    if (typeof member !== 'string') throw unreadable(`"${field}" holds something other than strings`);
-    record[name] = member;
-  }
-  return record;
 }

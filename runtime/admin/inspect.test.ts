@@ -1,13 +1,15 @@
-import { encodeFrame } from '@holdfast/protocol';
+import { encodeFrame, type MessageInput, type MessageName, messages } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import type { Entry, Invocation } from '../core/model.ts';
-import { ask, bytes, DP, INV, setUp } from './testing/setup.ts';
+import type { CompletionOf, Entry, Invocation, NotificationResult } from '../core/model.ts';
+import { entryJson } from './journal-entry.ts';
+import { ask, bytes, DP, INV, NEW, setUp } from './testing/setup.ts';
 
 test('an invocation and its journal, for an operator', async () => {
   const { engine, admin } = setUp();
   engine.one = {
     id: INV,
     target: { service: 'Svc', handler: 'echo', key: '' },
+    role: 'service',
     source: { kind: 'ingress' },
     idempotencyKey: 'K',
     createdAt: 400,
@@ -58,6 +60,7 @@ test('an invocation and its journal, for an operator', async () => {
     id: INV,
     target: 'Svc/echo',
     target_service_name: 'Svc',
+    target_service_ty: 'service',
     target_handler_name: 'echo',
     invoked_by: 'ingress',
     idempotency_key: 'K',
@@ -123,12 +126,14 @@ test('an invocation that has ended tells how', async () => {
   engine.one = {
     id: INV,
     target: { service: 'Obj', handler: 'add', key: 'k' },
+    role: 'exclusive',
     source: { kind: 'invocation', id: INV, target: { service: 'Svc', handler: 'echo', key: '' } },
     idempotencyKey: undefined,
     randomSeed: 1n,
     createdAt: 0,
     completedAt: 5,
     expiresAt: 9,
+    journalExpiresAt: 7,
     deployment: DP,
     protocolVersion: 7,
     attempt: 1,
@@ -140,15 +145,19 @@ test('an invocation that has ended tells how', async () => {
     id: INV,
     target: 'Obj/k/add',
     target_service_name: 'Obj',
+    target_service_ty: 'virtual_object',
+    target_handler_ty: 'exclusive',
     target_service_key: 'k',
     target_handler_name: 'add',
     invoked_by: 'service',
     invoked_by_id: INV,
+    invoked_by_service_name: 'Svc',
     invoked_by_target: 'Svc/echo',
     created_at: '1970-01-01T00:00:00.000000000Z',
     status: 'completed',
     completed_at: '1970-01-01T00:00:00.005000000Z',
     expires_at: '1970-01-01T00:00:00.009000000Z',
+    journal_expires_at: '1970-01-01T00:00:00.007000000Z',
     age_ms: 5,
     pinned_deployment_id: DP,
     pinned_service_protocol_version: 7,
@@ -157,4 +166,145 @@ test('an invocation that has ended tells how', async () => {
     attempt: 1,
     journal_size: 0,
   });
+});
+
+test.each<[state: Partial<Invocation>, shown: Record<string, unknown>]>([
+  [
+    { role: 'exclusive', state: { status: 'queued', previous: undefined, next: undefined } },
+    { status: 'pending', target_service_key: '', target_handler_ty: 'exclusive', key_held_by: NEW },
+  ],
+  [
+    {
+      role: 'shared',
+      state: { status: 'running', pausing: true },
+      source: { kind: 'restart', id: NEW, entries: 1 },
+    },
+    { status: 'running', pausing: true, invoked_by: 'restart_as_new', restarted_from: NEW },
+  ],
+  [
+    { role: 'workflow', state: { status: 'backingOff', retryAt: 7, timer: 't' } },
+    {
+      status: 'backing-off',
+      next_retry_at: '1970-01-01T00:00:00.007000000Z',
+      target_service_ty: 'workflow',
+      target_handler_ty: 'workflow',
+    },
+  ],
+  [
+    { role: 'workflowShared', state: { status: 'paused' } },
+    { status: 'paused', target_handler_ty: 'shared' },
+  ],
+])('a live invocation: %j', async (state, shown) => {
+  const { engine, admin } = setUp();
+  engine.heldBy = NEW;
+  engine.one = {
+    id: INV,
+    target: { service: 'Obj', handler: 'add', key: '' },
+    source: { kind: 'ingress' },
+    createdAt: 0,
+    modifiedAt: 0,
+    pending: [],
+    failures: { counted: 0 },
+    ...state,
+  } as unknown as Invocation;
+  expect(JSON.parse((await ask(admin, 'GET', `/invocations/${INV}`)).body)).toMatchObject(shown);
+});
+
+const frame = <N extends MessageName>(name: N, message: MessageInput<N>): Entry => ({
+  kind: 'command',
+  type: messages[name].type,
+  frame: encodeFrame(name, message),
+});
+const completion = (of: CompletionOf, result: NotificationResult): Entry => ({
+  kind: 'completion',
+  of,
+  completionId: 5,
+  result,
+});
+const many = Array.from({ length: 150 }, (_, i) => `k${i}`);
+
+test.each<[entry: Entry, shown: Record<string, unknown>]>([
+  [
+    frame('SetStateCommand', { key: bytes('n'), value: bytes('1'), name: 'l' }),
+    { entry_type: 'Command: SetState', name: 'l', key: 'n', value: { size: 1, utf8: '1' } },
+  ],
+  [
+    frame('ClearStateCommand', { key: new Uint8Array([255]) }),
+    { entry_type: 'Command: ClearState', key: '1 bytes' },
+  ],
+  [frame('ClearAllStateCommand', {}), { entry_type: 'Command: ClearAllState' }],
+  [
+    frame('GetLazyStateCommand', { key: bytes('n'), resultCompletionId: 5 }),
+    { entry_type: 'Command: GetLazyState', key: 'n', completion_id: 5 },
+  ],
+  [
+    frame('GetEagerStateCommand', { key: bytes('n'), void: true }),
+    { entry_type: 'Command: GetEagerState', key: 'n' },
+  ],
+  [
+    frame('GetEagerStateKeysCommand', { value: { keys: [bytes('a'), bytes('b')] } }),
+    { entry_type: 'Command: GetEagerStateKeys', state_keys: { size: 2, first: ['a', 'b'] } },
+  ],
+  [
+    frame('CompletePromiseCommand', {
+      key: 'p',
+      resultCompletionId: 5,
+      completionFailure: { code: 1, message: 'm', metadata: [] },
+    }),
+    {
+      entry_type: 'Command: CompletePromise',
+      key: 'p',
+      completion_id: 5,
+      failure: { code: 1, message: 'm' },
+    },
+  ],
+  [
+    frame('AttachInvocationCommand', {
+      workflowTarget: { workflowName: 'Wf', workflowKey: 'w' },
+      resultCompletionId: 5,
+    }),
+    { entry_type: 'Command: AttachInvocation', service_name: 'Wf', key: 'w', completion_id: 5 },
+  ],
+  [
+    frame('SendSignalCommand', {
+      targetInvocationId: INV,
+      name: 'go',
+      value: bytes('1'),
+      entryName: 'label',
+    }),
+    {
+      entry_type: 'Command: SendSignal',
+      name: 'label',
+      signal_name: 'go',
+      target_invocation_id: INV,
+      value: { size: 1, utf8: '1' },
+    },
+  ],
+  [completion('getState', { kind: 'void' }), { entry_type: 'Notification: GetLazyState', completion_id: 5 }],
+  [
+    completion('getStateKeys', { kind: 'stateKeys', keys: many }),
+    {
+      entry_type: 'Notification: GetLazyStateKeys',
+      completion_id: 5,
+      state_keys: { size: 150, first: many.slice(0, 100) },
+    },
+  ],
+  [
+    completion('getPromise', { kind: 'success', value: bytes('2') }),
+    { entry_type: 'Notification: GetPromise', completion_id: 5, value: { size: 1, utf8: '2' } },
+  ],
+  [
+    completion('peekPromise', { kind: 'void' }),
+    { entry_type: 'Notification: PeekPromise', completion_id: 5 },
+  ],
+  [
+    completion('completePromise', { kind: 'failure', failure: { code: 409, message: 'done' } }),
+    {
+      entry_type: 'Notification: CompletePromise',
+      completion_id: 5,
+      failure: { code: 409, message: 'done' },
+    },
+  ],
+])('%j', (entry, shown) => {
+  expect(entryJson(entry, 3)).toEqual({ index: 3, ...shown });
 });

@@ -63,7 +63,7 @@ export function serviceJson(service: ServiceMetadata, deployment: DeploymentId |
     public: service.public,
     idempotency_retention: formatDuration(service.idempotencyRetentionMs),
     ...(service.type === 'workflow'
-      ? { workflow_completion_retention: formatDuration(service.workflowRetentionMs) }
+      ? { workflow_completion_retention: formatDuration(completionRetentionMs(service)) }
       : {}),
     journal_retention: formatDuration(service.journalRetentionMs),
     // A Lambda function answers in one piece, so there is nothing that could be inactive.
@@ -75,6 +75,11 @@ export function serviceJson(service: ServiceMetadata, deployment: DeploymentId |
       ? {}
       : { info: [inactivityInfo(inactivityMs)] }),
   };
+}
+
+/** A manifest sets it on the handler that runs the workflow; clients look for it at the service. */
+function completionRetentionMs({ handlers, workflowRetentionMs }: ServiceMetadata): number {
+  return handlers.find(({ type }) => type === 'workflow')?.workflowRetentionMs ?? workflowRetentionMs;
 }
 
 function inactivityInfo(configuredMs: number): Json {

@@ -10,11 +10,17 @@ import { cancel } from './handlers/cancel.ts';
 import { initialize } from './handlers/initialize.ts';
 import { invoke } from './handlers/invoke.ts';
 import { kill } from './handlers/kill.ts';
+import { patchState } from './handlers/patch-state.ts';
+import { pause } from './handlers/pause.ts';
+import { promoteDeployment } from './handlers/promote-deployment.ts';
+import { purge, purgeJournal } from './handlers/purge.ts';
 import { registerDeployment } from './handlers/register-deployment.ts';
 import { removeDeployment } from './handlers/remove-deployment.ts';
+import { restartAsNew } from './handlers/restart-as-new.ts';
 import { resume } from './handlers/resume.ts';
 import { signal } from './handlers/signal.ts';
 import { timerFired } from './handlers/timer-fired.ts';
+import { updateService } from './handlers/update-service.ts';
 import type { TableWrite, View } from './table.ts';
 
 export interface Applied {
@@ -33,9 +39,16 @@ const handlers: { readonly [T in Command['type']]: Handler<CommandOf<T>> } = {
   signal,
   cancel,
   kill,
+  pause,
   resume,
+  restartAsNew,
+  purge,
+  purgeJournal,
+  patchState,
   registerDeployment,
+  promoteDeployment,
   removeDeployment,
+  updateService,
 };
 
 export function apply(view: View, record: CommandRecord): Applied {

@@ -4,11 +4,11 @@
  */
 import type { CommandOf, Op } from './command.ts';
 import type { Draft } from './draft.ts';
-import { newestHandler } from './lifecycle.ts';
-import type { AttemptFailure, Awaiting, Invocation } from './model.ts';
-import { CANCEL } from './model.ts';
+import type { AttemptFailure, Awaiting, Invocation, Role } from './model.ts';
+import { CANCEL, KEY_LENGTH_MAX } from './model.ts';
 import { hasCompletionId } from './ops/completion-ids.ts';
 import { completionIdsOf } from './ops/index.ts';
+import { isDeterministic, newestHandler, roleOf } from './registry.ts';
 
 type Reader = Pick<Draft, 'read'>;
 type Answer = Pick<CommandOf<'attempt'>, 'ops' | 'end' | 'seenEntries'>;
@@ -30,6 +30,8 @@ export function checkAttempt(reader: Reader, inv: Invocation, answer: Answer): A
       }
       claimed.add(id);
     }
+    const forbidden = checkRole(inv, position, op);
+    if (forbidden !== undefined) return forbidden;
     if (op.op === 'run') openRuns.add(op.completionId);
     if (op.op === 'runCompletion') {
       if (!runsLoaded)
@@ -55,6 +57,43 @@ export function checkAttempt(reader: Reader, inv: Invocation, answer: Answer): A
   return undefined;
 }
 
+const READS_STATE: readonly Role[] = ['exclusive', 'shared', 'workflow', 'workflowShared'];
+const WRITES_STATE: readonly Role[] = ['exclusive', 'workflow'];
+const HAS_PROMISES: readonly Role[] = ['workflow', 'workflowShared'];
+
+/** Who may do what; every other operation is for all. */
+const ROLES: { readonly [K in Op['op']]?: readonly [roles: readonly Role[], why: string] } = {
+  getState: [READS_STATE, 'a plain service has no state'],
+  getStateKeys: [READS_STATE, 'a plain service has no state'],
+  readState: [READS_STATE, 'a plain service has no state'],
+  setState: [WRITES_STATE, 'only an exclusive handler or the run of a workflow writes state'],
+  clearState: [WRITES_STATE, 'only an exclusive handler or the run of a workflow writes state'],
+  clearAllState: [WRITES_STATE, 'only an exclusive handler or the run of a workflow writes state'],
+  getPromise: [HAS_PROMISES, 'only a workflow has promises'],
+  peekPromise: [HAS_PROMISES, 'only a workflow has promises'],
+  completePromise: [HAS_PROMISES, 'only a workflow has promises'],
+};
+
+/** Names that become keys of rows. */
+const LONG_LIVED: { readonly [K in Op['op']]?: (op: Extract<Op, { op: K }>) => string } = {
+  setState: ({ key }) => key,
+  getPromise: ({ name }) => name,
+  completePromise: ({ name }) => name,
+  call: ({ target }) => target.key,
+  send: ({ target }) => target.key,
+};
+
+function checkRole(inv: Invocation, position: number, op: Op): AttemptFailure | undefined {
+  const name = LONG_LIVED[op.op]?.(op as never);
+  if (name !== undefined && name.length > KEY_LENGTH_MAX) {
+    const message = `a key or name is longer than ${KEY_LENGTH_MAX} characters`;
+    return violation('RT0017', message, inv, position, op);
+  }
+  const rule = ROLES[op.op];
+  if (rule === undefined || rule[0].includes(inv.role)) return undefined;
+  return violation('RT0017', `${rule[1]}; this handler was accepted as '${inv.role}'`, inv, position, op);
+}
+
 function checkCallee(
   reader: Reader,
   inv: Invocation,
@@ -71,6 +110,14 @@ function checkCallee(
     return violation('RT0017', `${service} is a plain service and takes no key`, inv, position, op);
   }
   if (op.idempotencyKey === '') return violation('RT0017', 'the idempotency key is empty', inv, position, op);
+  const role = roleOf(found);
+  if (role === 'workflow' && op.idempotencyKey !== undefined) {
+    const message = `${service}/${handler} runs once per key and takes no idempotency key`;
+    return violation('RT0017', message, inv, position, op);
+  }
+  if (isDeterministic(role, op.idempotencyKey) !== op.callee.deterministic) {
+    return violation('RT0018', `${service} has just changed its type; it is called again`, inv, position, op);
+  }
   return undefined;
 }
 

@@ -12,7 +12,9 @@ import type {
   InvocationId,
   NotificationResult,
   Result,
+  ServiceMetadata,
   SignalId,
+  StatePatch,
   Target,
 } from './model.ts';
 
@@ -20,6 +22,8 @@ import type {
 export interface Minted {
   readonly id: InvocationId;
   readonly randomSeed: bigint;
+  /** The id follows from the request (idempotency key, or the key of a workflow): to find it is to find an earlier one. */
+  readonly deterministic: boolean;
 }
 
 interface Framed {
@@ -56,7 +60,26 @@ export type Op =
       readonly result: NotificationResult;
     })
   | (Framed & { readonly op: 'attach'; readonly completionId: number; readonly target: InvocationId })
-  | (Framed & { readonly op: 'getOutput'; readonly completionId: number; readonly target: InvocationId });
+  | (Framed & { readonly op: 'getOutput'; readonly completionId: number; readonly target: InvocationId })
+  /** The lazy forms, which the orchestrator answers. */
+  | (Framed & { readonly op: 'getState'; readonly completionId: number; readonly key: string })
+  | (Framed & { readonly op: 'getStateKeys'; readonly completionId: number })
+  /** The eager forms of both: the handler had the answer and records it. */
+  | (Framed & { readonly op: 'readState' })
+  | (Framed & { readonly op: 'setState'; readonly key: string; readonly value: Uint8Array })
+  | (Framed & { readonly op: 'clearState'; readonly key: string })
+  | (Framed & { readonly op: 'clearAllState' })
+  | (Framed & {
+      readonly op: 'getPromise' | 'peekPromise';
+      readonly completionId: number;
+      readonly name: string;
+    })
+  | (Framed & {
+      readonly op: 'completePromise';
+      readonly completionId: number;
+      readonly name: string;
+      readonly result: Result;
+    });
 
 /** What happens after a failed attempt; decided by `invoker/retry` before the command is proposed. */
 export type AfterFailure =
@@ -100,9 +123,40 @@ export type Command =
     }
   | { readonly type: 'cancel'; readonly id: InvocationId }
   | { readonly type: 'kill'; readonly id: InvocationId }
-  | { readonly type: 'resume'; readonly id: InvocationId }
+  | { readonly type: 'pause'; readonly id: InvocationId }
+  /** `deployment`: where it goes on; absent: where it is pinned. */
+  | { readonly type: 'resume'; readonly id: InvocationId; readonly deployment: DeploymentId | undefined }
+  /** Runs a completed invocation once more, under a new id. */
+  | {
+      readonly type: 'restartAsNew';
+      readonly id: InvocationId;
+      readonly minted: Minted;
+      /** Pins it; absent: to the newest when it starts. */
+      readonly deployment: DeploymentId | undefined;
+      /** What of the journal it begins with, chosen while that was there to be read. */
+      readonly kept: KeptJournal;
+    }
+  | { readonly type: 'purge'; readonly id: InvocationId }
+  | { readonly type: 'purgeJournal'; readonly id: InvocationId }
+  | {
+      readonly type: 'patchState';
+      readonly service: string;
+      readonly key: string;
+      readonly patch: StatePatch;
+    }
   | { readonly type: 'registerDeployment'; readonly deployment: Deployment }
-  | { readonly type: 'removeDeployment'; readonly id: DeploymentId };
+  /** New invocations of its services go to it again, although newer ones exist. */
+  | { readonly type: 'promoteDeployment'; readonly id: DeploymentId }
+  | { readonly type: 'removeDeployment'; readonly id: DeploymentId }
+  /** Settings changed by an operator, until the service's next revision. */
+  | { readonly type: 'updateService'; readonly deployment: DeploymentId; readonly service: ServiceMetadata };
+
+export interface KeptJournal {
+  /** Indexes of the entries, ascending; the input (0) is always there. */
+  readonly entries: readonly number[];
+  /** Completion ids in use by them, as `Invocation.completionIds` has them. */
+  readonly completionIds: readonly number[];
+}
 
 export type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>;
 

@@ -15,6 +15,7 @@ import {
 } from './table.ts';
 
 export type Working<T> = { -readonly [K in keyof T]: T[K] };
+type PlainTable = Exclude<TableName, 'invocation' | 'journal'>;
 
 interface Edit {
   readonly row: Working<Invocation>;
@@ -30,29 +31,45 @@ export class Draft {
   readonly effects: Effect[] = [];
   private readonly view: View;
   private readonly edits = new Map<InvocationId, Edit>();
-  private readonly writes: TableWrite[] = [];
+  /** The last write of each row, over what the view has. */
+  private readonly rows: { [N in PlainTable]?: Map<string, TableWrite> } = {};
+  private readonly dropped: TableWrite[] = [];
 
   constructor(view: View, at: number) {
     this.view = view;
     this.at = at;
   }
 
-  /** A row as the view has it; for tables that one record writes at most once per key. */
-  read<N extends Exclude<TableName, 'invocation' | 'journal'>>(table: N, key: string): Rows[N] | undefined {
-    return this.view.get(table, key);
+  read<N extends PlainTable>(table: N, key: string): Rows[N] | undefined {
+    const written = this.rows[table]?.get(key);
+    return written === undefined ? this.view.get(table, key) : (written.row as Rows[N] | undefined);
   }
 
-  scan<N extends Exclude<TableName, 'invocation' | 'journal'>>(table: N, prefix: string) {
-    return this.view.scan(table, prefix);
+  /** Ascending by key. */
+  *scan<N extends PlainTable>(table: N, prefix: string): Iterable<readonly [key: string, row: Rows[N]]> {
+    const written = this.rows[table];
+    if (written === undefined) {
+      yield* this.view.scan(table, prefix);
+      return;
+    }
+    const rows = new Map(this.view.scan(table, prefix));
+    for (const [key, { row }] of written) {
+      if (!key.startsWith(prefix)) continue;
+      if (row === undefined) rows.delete(key);
+      else rows.set(key, row as Rows[N]);
+    }
+    yield* [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  put<N extends Exclude<TableName, 'invocation' | 'journal'>>(
-    table: N,
-    key: string,
-    row: Rows[N] | undefined,
-    fresh = false,
-  ): void {
-    this.writes.push({ table, key, row, fresh } as TableWrite);
+  /** `fresh`: the view has no row of this key. */
+  put<N extends PlainTable>(table: N, key: string, row: Rows[N] | undefined, fresh = false): void {
+    let written: Map<string, TableWrite> | undefined = this.rows[table];
+    if (written === undefined) {
+      written = new Map();
+      this.rows[table] = written;
+    }
+    const before = written.get(key);
+    written.set(key, { table, key, row, fresh: before?.fresh ?? fresh } as TableWrite);
   }
 
   /** The working copy of an invocation that has not ended. */
@@ -73,22 +90,25 @@ export class Draft {
   }
 
   completed(id: InvocationId): CompletedInvocation | undefined {
-    if (this.edits.get(id)?.ended) {
-      for (const write of this.writes) {
-        if (write.table === 'completed' && write.key === id) return write.row;
-      }
-      return undefined;
-    }
-    return this.view.get('completed', id);
+    return this.read('completed', id);
   }
 
-  /** What it had called or sent to before this record, in order; an idempotent one that was there already too. */
-  children(id: InvocationId): readonly InvocationId[] {
+  /** Entries that were there before this record. */
+  *journal(id: InvocationId): Iterable<Entry> {
+    for (const [, { entries }] of this.view.scan('journal', journalPrefix(id))) yield* entries;
+  }
+
+  /**
+   * What it had called or sent to before this record, in order; an idempotent one that was there already too. What the
+   * invocation that it restarts had called is not its own.
+   */
+  children({ id, source }: Pick<Invocation, 'id' | 'source'>): readonly InvocationId[] {
     const found: InvocationId[] = [];
-    for (const [, { entries }] of this.view.scan('journal', journalPrefix(id))) {
-      for (const entry of entries) {
-        if (entry.kind === 'completion' && entry.result.kind === 'invocationId') found.push(entry.result.id);
-      }
+    let copied = source.kind === 'restart' ? source.entries : 0;
+    for (const entry of this.journal(id)) {
+      if (copied > 0) copied -= 1;
+      else if (entry.kind === 'completion' && entry.result.kind === 'invocationId')
+        found.push(entry.result.id);
     }
     return found;
   }
@@ -97,6 +117,11 @@ export class Draft {
     // An id that ended in this very record and begins again has a row in the view.
     const fresh = this.edits.get(row.id)?.fresh ?? true;
     this.edits.set(row.id, { row, fresh, first: 0, appended: undefined, ended: false });
+  }
+
+  /** Takes back what this record created. */
+  discard({ id }: Working<Invocation>): void {
+    this.edits.delete(id);
   }
 
   /** Appends an entry to the journal of a working copy and returns its index. */
@@ -123,7 +148,7 @@ export class Draft {
 
   dropJournal(id: InvocationId): void {
     for (const [key] of this.view.scan('journal', journalPrefix(id))) {
-      this.writes.push({ table: 'journal', key, row: undefined, fresh: false });
+      this.dropped.push({ table: 'journal', key, row: undefined, fresh: false });
     }
   }
 
@@ -141,20 +166,25 @@ export class Draft {
 
   /** All writes, in an order in which the last one of a key wins. */
   finish(): readonly TableWrite[] {
+    const writes = this.dropped;
+    for (const table in this.rows) {
+      const written = this.rows[table as PlainTable] as ReadonlyMap<string, TableWrite>;
+      for (const write of written.values()) if (write.row !== undefined || !write.fresh) writes.push(write);
+    }
     for (const [id, edit] of this.edits) {
       if (edit.appended !== undefined) {
         const row = { first: edit.first, entries: edit.appended };
-        this.writes.push({ table: 'journal', key: journalKey(id, edit.first), row, fresh: true });
+        writes.push({ table: 'journal', key: journalKey(id, edit.first), row, fresh: true });
       }
       if (edit.ended && edit.fresh) continue;
-      this.writes.push({
+      writes.push({
         table: 'invocation',
         key: id,
         row: edit.ended ? undefined : edit.row,
         fresh: edit.fresh,
       });
     }
-    return this.writes;
+    return writes;
   }
 
   private edit(id: InvocationId): Edit {

@@ -14,17 +14,32 @@ export type Effect =
 
 export type Outcome =
   | 'applied'
-  /** `invoke`: the same idempotency key and target were accepted before. */
+  /** `invoke`: the same idempotency key and target, or the same workflow key, were accepted before. */
   | 'alreadyAccepted'
   /** `cancel`, `kill`: it ended at once. */
   | 'ended'
   | 'unknown'
   | 'alreadyCompleted'
-  /** `resume`: it is not paused. */
+  /** `resume`: it runs. */
   | 'notPaused'
+  /** `pause`: nothing of it runs. */
+  | 'notRunning'
+  | 'alreadyPaused'
+  /** `resume`, `restartAsNew`: it waits for its time or for its key. */
+  | 'notStarted'
+  /** `purge`, `purgeJournal`, `restartAsNew`: it has not ended. */
+  | 'notCompleted'
+  /** `restartAsNew`: its input has been dropped. */
+  | 'journalGone'
+  /** `restartAsNew`: a workflow runs once. */
+  | 'isWorkflow'
+  /** `resume`, `restartAsNew`: no deployment with the handler has this id. */
+  | 'unknownDeployment'
+  /** `resume`, `restartAsNew`: the deployment does not speak the protocol version of the journal. */
+  | 'incompatibleDeployment'
   /** `invoke`: the service or handler was removed meanwhile. */
   | 'unknownTarget'
   /** `removeDeployment`: in-flight invocations are pinned to it or it is the newest of a service. */
   | 'inUse'
-  /** The record came too late to matter: another attempt, a fired timer, an ended invocation. */
+  /** The record came too late to matter: another attempt, a fired timer, an ended invocation, an older version. */
   | 'stale';

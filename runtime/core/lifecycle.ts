@@ -5,23 +5,29 @@
  */
 import type { Minted } from './command.ts';
 import type { Draft, Working } from './draft.ts';
+import { acquire, forgetRun, isExclusive, release, reserveRun } from './instance.ts';
 import type {
   CompletedInvocation,
   CompletionOf,
   DeploymentId,
   Entry,
-  HandlerMetadata,
   Header,
   Invocation,
+  InvocationId,
+  InvocationStatus,
   Listener,
   NotificationResult,
+  Pending,
   Result,
-  ServiceMetadata,
+  Role,
   SignalId,
   Source,
   Target,
 } from './model.ts';
 import { CANCEL, NO_FAILURES, TIME_MAX } from './model.ts';
+import { handlerIn, newestHandler } from './registry.ts';
+import { timerKey } from './table.ts';
+import { check, type Event } from './transitions.ts';
 
 /** The newest version of the service protocol that attempts are started with. */
 export const SERVER_PROTOCOL_VERSION = 6;
@@ -29,30 +35,29 @@ export const SERVER_PROTOCOL_VERSION = 6;
 export interface Creation {
   readonly minted: Minted;
   readonly target: Target;
-  readonly headers: readonly Header[];
-  readonly body: Uint8Array;
+  readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
-  /** Unix ms; in the past: at once. */
-  readonly startAt: number;
   readonly listeners: readonly Listener[];
 }
 
-export function create(draft: Draft, creation: Creation): void {
+/** An invocation with an empty journal; the caller journals its input and lets it `begin`. */
+export function create(draft: Draft, creation: Creation): Working<Invocation> {
   const { id, randomSeed } = creation.minted;
   const inv: Working<Invocation> = {
     id,
     target: creation.target,
+    role: creation.role,
     source: creation.source,
     idempotencyKey: creation.idempotencyKey,
     randomSeed,
     createdAt: draft.at,
     modifiedAt: draft.at,
-    state: { status: 'running' },
+    state: NEW,
     attempt: 0,
     pinned: undefined,
     entries: 0,
-    commands: 1,
+    commands: 0,
     pending: [],
     completionIds: [],
     fresh: [],
@@ -63,29 +68,86 @@ export function create(draft: Draft, creation: Creation): void {
     lastFailure: undefined,
   };
   draft.create(inv);
-  draft.append(inv, { kind: 'input', headers: creation.headers, body: creation.body });
-  if (creation.startAt <= draft.at) {
-    startAttempt(draft, inv);
-    return;
-  }
-  const timer = draft.startTimer({ at: creation.startAt, invocation: id, kind: 'start' });
-  inv.state = { status: 'scheduled', startAt: creation.startAt, timer };
+  if (creation.role === 'workflow') reserveRun(draft, inv);
+  return inv;
 }
 
-/** Begins the next attempt; the first one pins deployment and protocol version. */
-export function startAttempt(draft: Draft, inv: Working<Invocation>): void {
+/** What a new one is until it begins, within one record. */
+const NEW = { status: 'scheduled', startAt: 0, timer: '' } as const;
+
+export interface Input {
+  readonly headers: readonly Header[];
+  readonly body: Uint8Array;
+  /** Unix ms; in the past: at once. */
+  readonly startAt: number;
+}
+
+export function journalInput(draft: Draft, inv: Working<Invocation>, { headers, body }: Input): void {
+  draft.append(inv, { kind: 'input', headers, body });
+  inv.commands = 1;
+}
+
+export function accept(draft: Draft, creation: Creation, input: Input): void {
+  const inv = create(draft, creation);
+  journalInput(draft, inv, input);
+  const { startAt } = input;
+  if (startAt <= draft.at) {
+    begin(draft, inv, 'new');
+    return;
+  }
+  const timer = draft.startTimer({ at: startAt, invocation: inv.id, kind: 'start' });
+  check('new', 'delay', 'scheduled');
+  inv.state = { status: 'scheduled', startAt, timer };
+}
+
+/** Runs it, or queues it where another one holds the key of its object. */
+export function begin(draft: Draft, inv: Working<Invocation>, from: 'new' | 'scheduled'): void {
+  if (!isExclusive(inv) || acquire(draft, inv)) {
+    check(from, 'begin', 'running');
+    run(draft, inv);
+  } else check(from, 'queue', 'queued');
+}
+
+/** Starts the next attempt; the first one pins deployment and protocol version. */
+export function startAttempt(draft: Draft, inv: Working<Invocation>, event: Event): void {
+  check(inv.state.status, event, 'running');
+  run(draft, inv);
+}
+
+function run(draft: Draft, inv: Working<Invocation>): void {
   if (inv.pinned === undefined) {
     const pointer = draft.read('service', inv.target.service);
-    const deployment = pointer && draft.read('deployment', pointer.deployment);
-    if (deployment !== undefined) {
-      const protocolVersion = Math.min(deployment.maxProtocolVersion, SERVER_PROTOCOL_VERSION);
-      inv.pinned = { deployment: deployment.id, protocolVersion };
-    }
+    if (pointer !== undefined) pin(draft, inv, pointer.deployment);
   }
   inv.attempt += 1;
   inv.fresh = [];
-  inv.state = { status: 'running' };
+  inv.state = RUNNING;
   draft.effects.push({ type: 'startAttempt', id: inv.id, attempt: inv.attempt });
+}
+
+const RUNNING = { status: 'running', pausing: false } as const;
+
+function pin(draft: Draft, inv: Working<Invocation>, id: DeploymentId): void {
+  const deployment = draft.read('deployment', id);
+  if (deployment === undefined) return;
+  const protocolVersion = Math.min(deployment.maxProtocolVersion, SERVER_PROTOCOL_VERSION);
+  inv.pinned = { deployment: id, protocolVersion };
+}
+
+/** Moves it to another deployment, where its journal, if it has one, can be replayed. */
+export function repin(
+  draft: Draft,
+  inv: Working<Invocation>,
+  id: DeploymentId,
+): 'applied' | 'unknownDeployment' | 'incompatibleDeployment' {
+  const deployment = draft.read('deployment', id);
+  if (deployment === undefined || handlerIn(draft, id, inv.target) === undefined) return 'unknownDeployment';
+  const version = inv.pinned?.protocolVersion;
+  if (version === undefined) pin(draft, inv, id);
+  else if (version < deployment.minProtocolVersion || version > deployment.maxProtocolVersion) {
+    return 'incompatibleDeployment';
+  } else inv.pinned = { deployment: id, protocolVersion: version };
+  return 'applied';
 }
 
 /** Journals the completion of one of the invocation's own operations and resumes it if it waited for that. */
@@ -103,7 +165,7 @@ export function notifyCompletion(
 export function resolvePending(
   draft: Draft,
   inv: Working<Invocation>,
-  of: 'sleep' | 'call' | 'attach' | 'run',
+  of: Pending['of'],
   completionId: number,
   result: NotificationResult,
 ): boolean {
@@ -121,19 +183,37 @@ export function deliverSignal(
   signal: SignalId,
   result: NotificationResult,
 ): 'applied' | 'ended' | 'stale' {
-  if (inv.state.status === 'scheduled') {
+  if (inv.state.status === 'scheduled' || inv.state.status === 'queued') {
     if (signal !== CANCEL) return 'stale';
-    end(draft, inv, { kind: 'failure', failure: { code: 409, message: 'canceled' } });
+    end(draft, inv, { kind: 'failure', failure: { code: 409, message: 'canceled' } }, 'cancel');
     return 'ended';
   }
-  const paused = inv.state.status === 'paused';
+  const { state } = inv;
   notify(draft, inv, { kind: 'signal', signal, result }, { signal });
-  if (paused && signal === CANCEL) {
-    // It has to run in order to unwind.
-    inv.failures = NO_FAILURES;
-    startAttempt(draft, inv);
-  }
+  if (signal === CANCEL) letUnwind(draft, inv, state);
   return 'applied';
+}
+
+/** It has to run in order to unwind, now rather than when its retry is due or somebody resumes it. */
+function letUnwind(draft: Draft, inv: Working<Invocation>, state: InvocationStatus): void {
+  switch (state.status) {
+    case 'paused':
+      inv.failures = NO_FAILURES;
+      startAttempt(draft, inv, 'cancel');
+      return;
+    case 'backingOff':
+      draft.stopTimer(state.timer);
+      startAttempt(draft, inv, 'cancel');
+      return;
+    case 'running':
+      if (!state.pausing) return;
+      check('running', 'cancel', 'running');
+      inv.state = RUNNING;
+      return;
+    default:
+      // One that is suspended waits for it, and has been notified.
+      return;
+  }
 }
 
 function notify(
@@ -148,13 +228,14 @@ function notify(
   } else if (inv.state.status === 'suspended') {
     const { completions, signals } = inv.state.awaiting;
     const wakes = typeof id === 'number' ? completions.includes(id) : signals.includes(id.signal);
-    if (wakes) startAttempt(draft, inv);
+    if (wakes) startAttempt(draft, inv, 'notify');
   }
 }
 
 /** Ends the invocation with its one result: tells who waits, frees what it held, keeps what retention asks for. */
-export function end(draft: Draft, inv: Working<Invocation>, result: Result): void {
-  release(draft, inv);
+export function end(draft: Draft, inv: Working<Invocation>, result: Result, event: Event = 'finish'): void {
+  check(inv.state.status, event, 'ended');
+  takeBack(draft, inv);
   const kept = retain(draft, inv, result);
   draft.end(inv, kept);
   for (const { caller, completionId, of } of inv.listeners) {
@@ -162,19 +243,42 @@ export function end(draft: Draft, inv: Working<Invocation>, result: Result): voi
     if (waiting !== undefined) resolvePending(draft, waiting, of, completionId, result);
   }
   draft.effects.push({ type: 'completed', id: inv.id, result });
+  if (!isExclusive(inv)) return;
+  release(draft, inv, next => startAttempt(draft, next, 'begin'));
+  if (inv.role === 'workflow' && kept === undefined) forgetRun(draft, inv.target);
 }
 
-/** Takes back timers and the places in other invocations' listener lists. */
-function release(draft: Draft, inv: Working<Invocation>): void {
+/** Timers, and the places in lists of listeners. */
+function takeBack(draft: Draft, inv: Working<Invocation>): void {
   if (inv.state.status === 'scheduled' || inv.state.status === 'backingOff') draft.stopTimer(inv.state.timer);
   for (const pending of inv.pending) {
-    if (pending.of === 'sleep') draft.stopTimer(pending.timer);
-    if (pending.of !== 'call' && pending.of !== 'attach') continue;
-    const callee = draft.invocation(pending.target);
-    if (callee === undefined) continue;
-    callee.listeners = callee.listeners.filter(listener => listener.caller !== inv.id);
+    switch (pending.of) {
+      case 'sleep':
+        draft.stopTimer(pending.timer);
+        break;
+      case 'call':
+      case 'attach': {
+        const callee = draft.invocation(pending.target);
+        if (callee !== undefined) callee.listeners = without(callee.listeners, inv.id);
+        break;
+      }
+      case 'getPromise': {
+        const row = draft.read('promise', pending.promise);
+        if (row === undefined || row.result !== undefined) break;
+        const listeners = without(row.listeners, inv.id);
+        draft.put('promise', pending.promise, listeners.length === 0 ? undefined : { ...row, listeners });
+        break;
+      }
+      case 'run':
+        break;
+      default:
+        pending satisfies never;
+    }
   }
 }
+
+const without = <L extends { readonly caller: InvocationId }>(listeners: readonly L[], id: InvocationId) =>
+  listeners.filter(({ caller }) => caller !== id);
 
 /**
  * Retention as the service's revision says: an idempotency key keeps the result, the journal never outlives it. When
@@ -186,28 +290,32 @@ function retain(draft: Draft, inv: Working<Invocation>, result: Result): Complet
   if (found === undefined) return undefined;
   const { service, handler } = found;
   const journalMs = handler.journalRetentionMs ?? service.journalRetentionMs;
-  const idempotencyMs = handler.idempotencyRetentionMs ?? service.idempotencyRetentionMs;
-  const keptMs = inv.idempotencyKey === undefined ? journalMs : idempotencyMs;
+  const keptMs =
+    inv.role === 'workflow'
+      ? (handler.workflowRetentionMs ?? service.workflowRetentionMs)
+      : inv.idempotencyKey === undefined
+        ? journalMs
+        : (handler.idempotencyRetentionMs ?? service.idempotencyRetentionMs);
   if (keptMs <= 0) return undefined;
   const keepJournal = Math.min(journalMs, keptMs) > 0;
   const expiresAt = Math.min(draft.at + keptMs, TIME_MAX);
   draft.startTimer({ at: expiresAt, invocation: inv.id, kind: 'dropCompleted' });
-  if (keepJournal && journalMs < keptMs) {
-    draft.startTimer({
-      at: Math.min(draft.at + journalMs, TIME_MAX),
-      invocation: inv.id,
-      kind: 'dropJournal',
-    });
+  const journalExpiresAt =
+    keepJournal && journalMs < keptMs ? Math.min(draft.at + journalMs, TIME_MAX) : undefined;
+  if (journalExpiresAt !== undefined) {
+    draft.startTimer({ at: journalExpiresAt, invocation: inv.id, kind: 'dropJournal' });
   }
   return {
     id: inv.id,
     target: inv.target,
+    role: inv.role,
     source: inv.source,
     idempotencyKey: inv.idempotencyKey,
     randomSeed: inv.randomSeed,
     createdAt: inv.createdAt,
     completedAt: draft.at,
     expiresAt,
+    journalExpiresAt,
     deployment: inv.pinned?.deployment,
     protocolVersion: inv.pinned?.protocolVersion,
     attempt: inv.attempt,
@@ -217,22 +325,22 @@ function retain(draft: Draft, inv: Working<Invocation>, result: Result): Complet
   };
 }
 
-interface Handler {
-  readonly service: ServiceMetadata;
-  readonly handler: HandlerMetadata;
+/** Takes back what a completed invocation keeps, before its retention is over or when it is. */
+export function forget(draft: Draft, row: CompletedInvocation): void {
+  forgetJournal(draft, row);
+  draft.stopTimer(timerKey({ at: row.expiresAt, invocation: row.id, kind: 'dropCompleted' }));
+  draft.put('completed', row.id, undefined);
+  if (row.role === 'workflow') forgetRun(draft, row.target);
 }
 
-type Reader = Pick<Draft, 'read'>;
-
-export function handlerIn(draft: Reader, id: DeploymentId, target: Target): Handler | undefined {
-  const deployment = draft.read('deployment', id);
-  const service = deployment?.services.find(candidate => candidate.name === target.service);
-  const handler = service?.handlers.find(candidate => candidate.name === target.handler);
-  return service === undefined || handler === undefined ? undefined : { service, handler };
+function forgetJournal(draft: Draft, { id, journalExpiresAt }: CompletedInvocation): void {
+  draft.dropJournal(id);
+  if (journalExpiresAt !== undefined) {
+    draft.stopTimer(timerKey({ at: journalExpiresAt, invocation: id, kind: 'dropJournal' }));
+  }
 }
 
-/** The handler that a new invocation of `target` would run. */
-export function newestHandler(draft: Reader, target: Target): Handler | undefined {
-  const pointer = draft.read('service', target.service);
-  return pointer === undefined ? undefined : handlerIn(draft, pointer.deployment, target);
+export function keepWithoutJournal(draft: Draft, row: CompletedInvocation): void {
+  forgetJournal(draft, row);
+  draft.put('completed', row.id, { ...row, entries: 0, journalExpiresAt: undefined });
 }

@@ -28,6 +28,12 @@ export interface Failure {
   readonly metadata?: readonly Header[];
 }
 
+/** What a second run of a workflow key gets; whoever wants the result of the first attaches to it. */
+export const RUN_BEFORE: Failure = { code: 409, message: 'the workflow method was already invoked' };
+
+/** Keys of objects, state and promises become keys of rows: at most so many UTF-16 code units. */
+export const KEY_LENGTH_MAX = 1024;
+
 /** What an invocation ends with, once and for ever (C3). */
 export type Result =
   | { readonly kind: 'success'; readonly value: Uint8Array }
@@ -36,10 +42,35 @@ export type Result =
 export type NotificationResult =
   | Result
   | { readonly kind: 'void' }
-  | { readonly kind: 'invocationId'; readonly id: InvocationId };
+  | { readonly kind: 'invocationId'; readonly id: InvocationId }
+  | { readonly kind: 'stateKeys'; readonly keys: readonly string[] };
 
 /** Which operation a completion belongs to; names the notification on the wire. */
-export type CompletionOf = 'sleep' | 'callId' | 'call' | 'run' | 'attach' | 'getOutput';
+export type CompletionOf =
+  | 'sleep'
+  | 'callId'
+  | 'call'
+  | 'run'
+  | 'attach'
+  | 'getOutput'
+  | 'getState'
+  | 'getStateKeys'
+  | 'getPromise'
+  | 'peekPromise'
+  | 'completePromise';
+
+/** What an invocation is towards the data of its key; decided by its handler when it is created. */
+export type Role =
+  /** Of a plain service: there is no key. */
+  | 'service'
+  /** Alone on the key of a virtual object: reads and writes its state. */
+  | 'exclusive'
+  /** Beside others on the key of a virtual object: reads its state. */
+  | 'shared'
+  /** The one `run` of a workflow key: reads and writes its state, and its promises. */
+  | 'workflow'
+  /** Beside the run of a workflow key and after it: reads its state, and its promises. */
+  | 'workflowShared';
 
 /** A signal by number (1 cancels, awakeables from 17) or by name. */
 export type SignalId = number | string;
@@ -74,7 +105,9 @@ export interface Awaiting {
 export type Pending =
   | { readonly of: 'sleep'; readonly completionId: number; readonly timer: string }
   | { readonly of: 'call' | 'attach'; readonly completionId: number; readonly target: InvocationId }
-  | { readonly of: 'run'; readonly completionId: number };
+  | { readonly of: 'run'; readonly completionId: number }
+  /** `promise` is the key of its row. */
+  | { readonly of: 'getPromise'; readonly completionId: number; readonly promise: string };
 
 /** Another invocation that waits for this one's result. */
 export interface Listener {
@@ -105,27 +138,38 @@ export interface Failures {
   readonly counted: number;
   /** Failures in a row whose delay was asked for by the handler or its host. */
   readonly overrides: number;
+  /** Failures in a row that look as if they would repeat for ever. */
+  readonly suspect: number;
 }
-export const NO_FAILURES: Failures = { counted: 0, overrides: 0 };
+export const NO_FAILURES: Failures = { counted: 0, overrides: 0, suspect: 0 };
 
 export type InvocationStatus =
   /** Waits for its start time. */
   | { readonly status: 'scheduled'; readonly startAt: number; readonly timer: string }
-  /** Has an attempt, under way or waiting for a free slot. */
-  | { readonly status: 'running' }
+  /** Waits for the key of its object, in the order of acceptance; the queue is linked through its members. */
+  | {
+      readonly status: 'queued';
+      readonly previous: InvocationId | undefined;
+      readonly next: InvocationId | undefined;
+    }
+  /** Has an attempt, under way or waiting for a free slot; `pausing`: it pauses when that has ended. */
+  | { readonly status: 'running'; readonly pausing: boolean }
   | { readonly status: 'backingOff'; readonly retryAt: number; readonly timer: string }
   | { readonly status: 'suspended'; readonly awaiting: Awaiting }
-  /** Waits for an operator, after its retries are used up. */
+  /** Waits for an operator: its retries are used up, or the operator asked for it. */
   | { readonly status: 'paused' };
 
 export type Source =
   | { readonly kind: 'ingress' }
-  | { readonly kind: 'invocation'; readonly id: InvocationId; readonly target: Target };
+  | { readonly kind: 'invocation'; readonly id: InvocationId; readonly target: Target }
+  /** An operator ran `id` once more; the first `entries` of the journal are that one's. */
+  | { readonly kind: 'restart'; readonly id: InvocationId; readonly entries: number };
 
 /** An invocation that has not ended. */
 export interface Invocation {
   readonly id: InvocationId;
   readonly target: Target;
+  readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
   /** u64; stable over all attempts. */
@@ -160,12 +204,15 @@ export interface Invocation {
 export interface CompletedInvocation {
   readonly id: InvocationId;
   readonly target: Target;
+  readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
   readonly randomSeed: bigint;
   readonly createdAt: number;
   readonly completedAt: number;
   readonly expiresAt: number;
+  /** When the journal is dropped, if that is before the rest. */
+  readonly journalExpiresAt: number | undefined;
   readonly deployment: DeploymentId | undefined;
   readonly protocolVersion: number | undefined;
   readonly attempt: number;
@@ -186,7 +233,41 @@ export type Timer = {
   /** Drop the journal of a completed invocation, or all that is kept of it. */
   | { readonly kind: 'dropJournal' }
   | { readonly kind: 'dropCompleted' }
+  /** Drop a promise of a workflow key that has had no run; `promise` is the key of its row. */
+  | { readonly kind: 'dropPromise'; readonly completionId: number; readonly promise: string }
 );
+
+/**
+ * One key of a virtual object or workflow, while somebody holds it or, for a workflow, while its run is known. The
+ * queue is FIFO in the order of the log (C5).
+ */
+export interface Instance {
+  /** The exclusive invocation that may run. */
+  readonly holder: InvocationId | undefined;
+  /** Ends of the queue behind it. */
+  readonly first: InvocationId | undefined;
+  readonly last: InvocationId | undefined;
+  /** Patches of the state, in order, that wait for the holder to end. */
+  readonly patches: readonly StatePatch[];
+  /** The run of a workflow key, from its acceptance until its retention ends. */
+  readonly run: InvocationId | undefined;
+}
+
+export type StateEntry = readonly [key: string, value: Uint8Array];
+
+/** Replaces the whole state of a key, unless its version is not `version` any more. */
+export interface StatePatch {
+  readonly version: string | undefined;
+  readonly entries: readonly StateEntry[];
+}
+
+/** A durable promise of a workflow key; a row without a result has listeners. */
+export interface DurablePromise {
+  readonly result: Result | undefined;
+  readonly listeners: readonly { readonly caller: InvocationId; readonly completionId: number }[];
+  /** Drops it, where there was no run that it is kept for. */
+  readonly timer: string | undefined;
+}
 
 export interface RetryPolicy {
   readonly initialIntervalMs: number;
@@ -271,4 +352,6 @@ export interface ServicePointer {
   readonly name: string;
   readonly deployment: DeploymentId;
   readonly revision: number;
+  /** The revision as an operator has changed its settings; absent: as the deployment has it. */
+  readonly patched?: ServiceMetadata;
 }

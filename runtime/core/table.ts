@@ -5,10 +5,13 @@
 import type {
   CompletedInvocation,
   Deployment,
+  DurablePromise,
+  Instance,
   Invocation,
   InvocationId,
   JournalChunk,
   ServicePointer,
+  Target,
   Timer,
 } from './model.ts';
 
@@ -26,6 +29,12 @@ export interface Rows {
   readonly deployment: Deployment;
   /** By service name. */
   readonly service: ServicePointer;
+  /** By `<service>/<key>`. */
+  readonly instance: Instance;
+  /** By `<service>/<key>/<state key>`. */
+  readonly state: { readonly key: string; readonly value: Uint8Array };
+  /** By `<service>/<key>/<name>`. */
+  readonly promise: DurablePromise;
 }
 export type TableName = keyof Rows;
 
@@ -37,6 +46,9 @@ export const TABLE_IDS: { readonly [N in TableName]: number } = {
   timer: 5,
   deployment: 6,
   service: 7,
+  instance: 8,
+  state: 9,
+  promise: 10,
 };
 export const TABLE_NAMES = Object.keys(TABLE_IDS) as readonly TableName[];
 
@@ -65,4 +77,15 @@ export const journalKey = (id: InvocationId, first: number): string =>
   `${id}/${String(first).padStart(10, '0')}`;
 export const journalPrefix = (id: InvocationId): string => `${id}/`;
 export const timerKey = (timer: Timer): string =>
-  `${String(timer.at).padStart(16, '0')}/${timer.invocation}/${timer.kind}${timer.kind === 'sleep' ? timer.completionId : ''}`;
+  `${String(timer.at).padStart(16, '0')}/${timer.invocation}/${timer.kind}${'completionId' in timer ? timer.completionId : ''}`;
+
+/** Any text as a part of a key: ASCII, without `/`, and never empty, so that a prefix is a whole part. */
+const part = (text: string): string => `-${encodeURIComponent(text.toWellFormed())}`;
+
+type Keyed = Pick<Target, 'service' | 'key'>;
+/** Names of services have no `/` and are ASCII. */
+export const instanceKey = ({ service, key }: Keyed): string => `${service}/${part(key)}`;
+export const statePrefix = (of: Keyed): string => `${instanceKey(of)}/`;
+export const stateKey = (of: Keyed, key: string): string => `${instanceKey(of)}/${part(key)}`;
+export const promisePrefix = statePrefix;
+export const promiseKey = stateKey;

@@ -1,7 +1,9 @@
 /**
  * An attempt's answer: the frames an SDK sent, read into what the state machine understands. Used when the answer
- * arrives and again when its record is read from the log, so that both see the same.
+ * arrives and again when its record is read from the log, so that both see the same. Whether the handler may do
+ * what it asks for is decided by the core, which knows its role.
  */
+import { isUtf8 } from 'node:buffer';
 import {
   type DecodedFrame,
   decodeAwakeableId,
@@ -29,6 +31,8 @@ export interface IdSource {
   callee(target: Target, idempotencyKey: string | undefined): Minted;
   /** The id that an idempotent invocation has. */
   idempotent(target: Target, idempotencyKey: string): InvocationId;
+  /** The id that the run of a workflow key has. */
+  workflow(service: string, key: string): InvocationId;
 }
 
 /** How the frames end, before the retry policy had its say. */
@@ -44,16 +48,58 @@ export interface Answer {
   readonly end: AnswerEnd;
 }
 
-type CommandName = Extract<DecodedFrame['name'], `${string}Command`>;
+/** The input is the one command that only the orchestrator writes. */
+type CommandName = Exclude<Extract<DecodedFrame['name'], `${string}Command`>, 'InputCommand'>;
 type Reader<N extends CommandName> = (message: Message<N>, frame: Frame, ids: IdSource) => Op;
 
 const framed = (frame: Frame) => ({ frame: frame.bytes, type: frame.type });
 
-const readers: { readonly [N in CommandName]?: Reader<N> } = {
+const promise =
+  (op: 'getPromise' | 'peekPromise') =>
+  ({ resultCompletionId, key }: Message<'GetPromiseCommand'>, frame: Frame): Op => ({
+    op,
+    ...framed(frame),
+    completionId: resultCompletionId,
+    name: key,
+  });
+
+const readers: { readonly [N in CommandName]: Reader<N> } = {
   OutputCommand: (message, frame) => ({
     op: 'output',
     ...framed(frame),
     result: toResult(message.value, message.failure),
+  }),
+  GetLazyStateCommand: ({ key, resultCompletionId }, frame) => ({
+    op: 'getState',
+    ...framed(frame),
+    completionId: resultCompletionId,
+    key: stateKey(key),
+  }),
+  GetLazyStateKeysCommand: ({ resultCompletionId }, frame) => ({
+    op: 'getStateKeys',
+    ...framed(frame),
+    completionId: resultCompletionId,
+  }),
+  GetEagerStateCommand: (message, frame) => {
+    // Replayed without a result, it would fail every attempt from now on.
+    if (!message.void && message.value === undefined) throw violation('GetEagerState has no result');
+    return { op: 'readState', ...framed(frame) };
+  },
+  GetEagerStateKeysCommand: (_, frame) => ({ op: 'readState', ...framed(frame) }),
+  SetStateCommand: ({ key, value }, frame) => {
+    if (value === undefined) throw violation('SetState has no value');
+    return { op: 'setState', ...framed(frame), key: stateKey(key), value };
+  },
+  ClearStateCommand: ({ key }, frame) => ({ op: 'clearState', ...framed(frame), key: stateKey(key) }),
+  ClearAllStateCommand: (_, frame) => ({ op: 'clearAllState', ...framed(frame) }),
+  GetPromiseCommand: promise('getPromise'),
+  PeekPromiseCommand: promise('peekPromise'),
+  CompletePromiseCommand: (message, frame) => ({
+    op: 'completePromise',
+    ...framed(frame),
+    completionId: message.resultCompletionId,
+    name: message.key,
+    result: toResult(message.completionValue, message.completionFailure),
   }),
   SleepCommand: ({ resultCompletionId, wakeUpTime }, frame) => ({
     op: 'sleep',
@@ -102,7 +148,7 @@ const readers: { readonly [N in CommandName]?: Reader<N> } = {
   }),
 };
 
-/** Throws `CodedError` RT0012 or RT0017, or a `ProtocolError`, on an answer that is not acceptable. */
+/** Throws `CodedError` RT0012, RT0017 or RT0024, or a `ProtocolError`, on an answer that is not acceptable. */
 export function readAnswer(frames: readonly Frame[], ids: IdSource): Answer {
   const ops: Op[] = [];
   for (const frame of frames) {
@@ -127,21 +173,14 @@ export function readAnswer(frames: readonly Frame[], ids: IdSource): Answer {
 }
 
 function readCommand(decoded: DecodedFrame, frame: Frame, ids: IdSource): Op {
-  if (!decoded.name.endsWith('Command') || decoded.name === 'InputCommand') {
-    throw violation(`a handler may not send ${decoded.name}`);
-  }
-  const read = readers[decoded.name as CommandName] as Reader<CommandName> | undefined;
-  if (read === undefined) {
-    throw new CodedError(
-      'RT0017',
-      `${decoded.name} needs a virtual object or workflow; this is a plain service`,
-    );
-  }
+  const read = (readers as { readonly [name: string]: Reader<CommandName> | undefined })[decoded.name];
+  if (read === undefined) throw violation(`a handler may not send ${decoded.name}`);
   return read(decoded.message as never, frame, ids);
 }
 
 function callee(message: Message<'CallCommand'> | Message<'OneWayCallCommand'>, ids: IdSource) {
   const { serviceName, handlerName, key, idempotencyKey } = message;
+  refuseScope(message);
   const target = { service: serviceName, handler: handlerName, key };
   return {
     target,
@@ -159,16 +198,33 @@ function attachTarget(
 ): { completionId: number; target: InvocationId } {
   const completionId = message.resultCompletionId;
   if (message.invocationId !== undefined) return { completionId, target: invocationId(message.invocationId) };
-  const idempotent = message.idempotentRequestTarget;
-  if (idempotent !== undefined) {
-    const target = {
-      service: idempotent.serviceName,
-      handler: idempotent.handlerName,
-      key: idempotent.serviceKey ?? '',
-    };
-    return { completionId, target: ids.idempotent(target, idempotent.idempotencyKey) };
+  const { idempotentRequestTarget: request, workflowTarget: workflow } = message;
+  if (workflow !== undefined) {
+    refuseScope(workflow);
+    return { completionId, target: ids.workflow(workflow.workflowName, workflow.workflowKey) };
   }
-  throw violation('attach and get-output name an invocation or an idempotency key; workflows are not served');
+  if (request === undefined) throw violation('attach and get-output name no invocation');
+  refuseScope(request);
+  const { serviceName, handlerName, serviceKey, idempotencyKey } = request;
+  if (idempotencyKey === '') throw violation('the idempotency key of an invocation to attach to is empty');
+  const target = { service: serviceName, handler: handlerName, key: serviceKey ?? '' };
+  return { completionId, target: ids.idempotent(target, idempotencyKey) };
+}
+
+function refuseScope({ scope, limitKey }: { readonly scope?: string; readonly limitKey?: string }): void {
+  if (scope === undefined && limitKey === undefined) return;
+  throw new CodedError(
+    'RT0024',
+    'the call or target has a scope or a limit key: leave them out, they belong to protocol V7, which was not negotiated',
+  );
+}
+
+/** Bytes on the wire, but text everywhere else: in the API, in tables, in every SDK. */
+function stateKey(key: Uint8Array): string {
+  if (!isUtf8(key)) {
+    throw new CodedError('RT0017', 'the key of a state entry is not valid UTF-8; use a key that is text');
+  }
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('utf8');
 }
 
 function signalId(message: Message<'SendSignalCommand'>): SignalId {

@@ -1,4 +1,5 @@
 /** Writing and reading the primitive values of stored bytes: varints, strings, byte strings, options, lists. */
+import { ProtocolError } from '@holdfast/protocol';
 import { CodedError } from '../platform/error.ts';
 
 export class ByteWriter {
@@ -179,9 +180,17 @@ export class ByteReader {
   }
 }
 
-export function damaged(what: string): CodedError {
+export function damaged(what: string, options?: ErrorOptions): CodedError {
   return new CodedError(
     'HF_FORMAT_DAMAGED',
     `stored bytes cannot be decoded: ${what}; restore the data directory`,
+    options,
   );
+}
+
+/** A stored frame or id that cannot be read is damage as well: it was read once before it was stored. */
+export function asDamage(error: unknown): unknown {
+  const isOther = error instanceof CodedError && error.code !== 'HF_FORMAT_DAMAGED';
+  if (!isOther && !(error instanceof ProtocolError)) return error;
+  return damaged(error.message, { cause: error });
 }

@@ -26,6 +26,11 @@ const COMPLETIONS = {
   run: 'RunCompletion',
   attach: 'AttachInvocationCompletion',
   getOutput: 'GetInvocationOutputCompletion',
+  getState: 'GetLazyStateCompletion',
+  getStateKeys: 'GetLazyStateKeysCompletion',
+  getPromise: 'GetPromiseCompletion',
+  peekPromise: 'PeekPromiseCompletion',
+  completePromise: 'CompletePromiseCompletion',
 } as const satisfies { readonly [K in CompletionOf]: MessageName };
 type CompletionMessage = (typeof COMPLETIONS)[CompletionOf];
 
@@ -96,6 +101,8 @@ function wireResult(result: NotificationResult) {
       return { void: true } as const;
     case 'invocationId':
       return { invocationId: result.id };
+    case 'stateKeys':
+      return { stateKeys: { keys: result.keys.map(key => Buffer.from(key)) } };
     default:
       return result satisfies never;
   }
@@ -106,6 +113,8 @@ function readResult(message: WireNotification): NotificationResult {
   if (message.failure !== undefined) return { kind: 'failure', failure: readFailure(message.failure) };
   if (message.invocationId !== undefined)
     return { kind: 'invocationId', id: message.invocationId as InvocationId };
+  if (message.stateKeys !== undefined)
+    return { kind: 'stateKeys', keys: message.stateKeys.keys.map(key => Buffer.from(key).toString()) };
   if (message.void !== undefined) return { kind: 'void' };
   throw damaged('a notification has no result');
 }

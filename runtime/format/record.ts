@@ -12,23 +12,29 @@ import type {
   Minted,
   Op,
 } from '../core/command.ts';
-import type { AttemptFailure, InvocationId } from '../core/model.ts';
+import type { DeploymentId, InvocationId } from '../core/model.ts';
 import { type IdSource, readAnswer } from './answer.ts';
-import { ByteReader, ByteWriter, damaged } from './bytes.ts';
-import { readDeployment, writeDeployment } from './deployment.ts';
+import { asDamage, ByteReader, ByteWriter, damaged } from './bytes.ts';
+import { readDeployment, readService, writeDeployment, writeService } from './deployment.ts';
 import { runProposalFrame } from './entries.ts';
 import {
   readAwaiting,
   readFailureReport,
+  readFailures,
   readHeaders,
+  readId,
   readResult,
   readSignalId,
+  readStatePatch,
   readTarget,
   writeAwaiting,
   writeFailureReport,
+  writeFailures,
   writeHeaders,
+  writeId,
   writeResult,
   writeSignalId,
+  writeStatePatch,
   writeTarget,
 } from './values.ts';
 
@@ -40,13 +46,20 @@ interface Layout<C extends Command> {
   readonly read: (r: ByteReader) => C;
 }
 
-const readId = (r: ByteReader) => r.string() as InvocationId;
-
-const byId = <T extends 'cancel' | 'kill' | 'resume'>(code: number, type: T): Layout<CommandOf<T>> => ({
+type OfInvocation = 'cancel' | 'kill' | 'pause' | 'purge' | 'purgeJournal';
+const ofInvocation = <T extends OfInvocation>(code: number, type: T): Layout<CommandOf<T>> => ({
   code,
-  write: (w, { id }: { readonly id: InvocationId }) => w.string(id),
+  write: (w, { id }: { readonly id: InvocationId }) => writeId(w, id),
   read: r => ({ type, id: readId(r) }) as CommandOf<T>,
 });
+
+type OfDeployment = 'promoteDeployment' | 'removeDeployment';
+const ofDeployment = <T extends OfDeployment>(code: number, type: T): Layout<CommandOf<T>> => ({
+  code,
+  write: (w, { id }: { readonly id: DeploymentId }) => w.string(id),
+  read: r => ({ type, id: readDeploymentId(r) }) as CommandOf<T>,
+});
+const readDeploymentId = (r: ByteReader) => r.string() as DeploymentId;
 
 const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
   initialize: {
@@ -83,7 +96,7 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
   signal: {
     code: 5,
     write: (w, command) => {
-      w.string(command.id);
+      writeId(w, command.id);
       writeSignalId(w, command.signal);
       writeResult(w, command.result);
     },
@@ -94,18 +107,59 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
       result: readResult(r),
     }),
   },
-  cancel: byId(6, 'cancel'),
-  kill: byId(7, 'kill'),
-  resume: byId(8, 'resume'),
+  cancel: ofInvocation(6, 'cancel'),
+  kill: ofInvocation(7, 'kill'),
+  resume: {
+    code: 8,
+    write: (w, command) => {
+      writeId(w, command.id);
+      w.optional(command.deployment, id => w.string(id));
+    },
+    read: r => ({ type: 'resume', id: readId(r), deployment: r.optional(() => readDeploymentId(r)) }),
+  },
   registerDeployment: {
     code: 9,
     write: (w, command) => writeDeployment(w, command.deployment),
     read: r => ({ type: 'registerDeployment', deployment: readDeployment(r) }),
   },
-  removeDeployment: {
-    code: 10,
-    write: (w, command) => w.string(command.id),
-    read: r => ({ type: 'removeDeployment', id: r.string() as CommandOf<'removeDeployment'>['id'] }),
+  removeDeployment: ofDeployment(10, 'removeDeployment'),
+  pause: ofInvocation(11, 'pause'),
+  restartAsNew: {
+    code: 12,
+    write: (w, command) => {
+      writeId(w, command.id);
+      writeMinted(w, command.minted);
+      w.optional(command.deployment, id => w.string(id));
+      w.list(command.kept.entries, index => w.uint(index));
+      w.list(command.kept.completionIds, id => w.uint(id));
+    },
+    read: r => ({
+      type: 'restartAsNew',
+      id: readId(r),
+      minted: readMinted(r),
+      deployment: r.optional(() => readDeploymentId(r)),
+      kept: { entries: r.list(() => r.uint()), completionIds: r.list(() => r.uint()) },
+    }),
+  },
+  purge: ofInvocation(13, 'purge'),
+  purgeJournal: ofInvocation(14, 'purgeJournal'),
+  patchState: {
+    code: 15,
+    write: (w, command) => {
+      w.string(command.service);
+      w.string(command.key);
+      writeStatePatch(w, command.patch);
+    },
+    read: r => ({ type: 'patchState', service: r.string(), key: r.string(), patch: readStatePatch(r) }),
+  },
+  promoteDeployment: ofDeployment(16, 'promoteDeployment'),
+  updateService: {
+    code: 17,
+    write: (w, command) => {
+      w.string(command.deployment);
+      writeService(w, command.service);
+    },
+    read: r => ({ type: 'updateService', deployment: readDeploymentId(r), service: readService(r) }),
   },
 };
 
@@ -126,31 +180,40 @@ export function encodeRecord(record: CommandRecord): Uint8Array {
 
 /** Byte strings of the command are views of `bytes`. */
 export function decodeRecord(bytes: Uint8Array): CommandRecord {
-  const reader = new ByteReader(bytes);
-  const version = reader.byte();
-  if (version !== VERSION) throw damaged(`log record version ${version} is newer than this program`);
-  const code = reader.byte();
-  const layout = byCode.get(code);
-  if (layout === undefined) throw damaged(`log record code ${code} is unknown`);
-  const at = reader.uint();
-  const command = layout.read(reader);
-  reader.end();
-  return { at, command };
+  try {
+    const reader = new ByteReader(bytes);
+    const version = reader.byte();
+    if (version !== VERSION) throw damaged(`log record version ${version} is newer than this program`);
+    const code = reader.byte();
+    const layout = byCode.get(code);
+    if (layout === undefined) throw damaged(`log record code ${code} is unknown`);
+    const at = reader.uint();
+    const command = layout.read(reader);
+    reader.end();
+    return { at, command };
+  } catch (error) {
+    throw asDamage(error);
+  }
 }
 
 function writeMinted(w: ByteWriter, minted: Minted): void {
-  w.string(minted.id);
+  writeId(w, minted.id);
   w.u64(minted.randomSeed);
+  w.bool(minted.deterministic);
 }
-const readMinted = (r: ByteReader): Minted => ({ id: readId(r), randomSeed: r.u64() });
+const readMinted = (r: ByteReader): Minted => ({
+  id: readId(r),
+  randomSeed: r.u64(),
+  deterministic: r.bool(),
+});
 
 function writeAttempt(w: ByteWriter, command: CommandOf<'attempt'>): void {
-  w.string(command.id);
+  writeId(w, command.id);
   w.uint(command.attempt);
   w.uint(command.seenEntries);
   w.list(command.ops, op => {
     const minted = mintedBy(op);
-    w.optional(minted, ({ id, randomSeed }) => writeMinted(w, { id, randomSeed }));
+    w.optional(minted, value => writeMinted(w, value));
     w.bytes(op.op === 'runCompletion' ? runProposalFrame(op.completionId, op.result) : op.frame);
   });
   writeEnd(w, command.end);
@@ -170,10 +233,12 @@ function readAttempt(r: ByteReader): CommandOf<'attempt'> {
   return { type: 'attempt', id, attempt, seenEntries, ops, end: readEnd(r) };
 }
 
-/** Attach targets may have been computed from an idempotency key; storing them keeps decoding free of the secret. */
+/** Attach targets may have been computed from a key; storing them keeps decoding free of the secret. */
 function mintedBy(op: Op): Minted | undefined {
   if (op.op === 'call' || op.op === 'send') return op.callee;
-  if (op.op === 'attach' || op.op === 'getOutput') return { id: op.target, randomSeed: 0n };
+  if (op.op === 'attach' || op.op === 'getOutput') {
+    return { id: op.target, randomSeed: 0n, deterministic: false };
+  }
   return undefined;
 }
 
@@ -182,7 +247,7 @@ function recorded(minted: Minted | undefined): IdSource {
     if (minted === undefined) throw damaged('a recorded call has no id');
     return minted;
   };
-  return { callee: take, idempotent: () => take().id };
+  return { callee: take, idempotent: () => take().id, workflow: () => take().id };
 }
 
 function writeEnd(w: ByteWriter, end: AttemptEnd): void {
@@ -208,10 +273,7 @@ function readEnd(r: ByteReader): AttemptEnd {
   const kind = r.byte();
   if (kind === 1) return { kind: 'completed' };
   if (kind === 2) return { kind: 'suspended', awaiting: readAwaiting(r) };
-  if (kind === 3) {
-    const failure: AttemptFailure = readFailureReport(r);
-    return { kind: 'failed', failure, after: readAfter(r) };
-  }
+  if (kind === 3) return { kind: 'failed', failure: readFailureReport(r), after: readAfter(r) };
   throw damaged(`${kind} is no end of an attempt`);
 }
 
@@ -219,15 +281,12 @@ function writeAfter(w: ByteWriter, after: AfterFailure): void {
   w.byte(after.kind === 'retry' ? 1 : after.kind === 'pause' ? 2 : 3);
   if (after.kind !== 'retry') return;
   w.uint(after.delayMs);
-  w.uint(after.failures.counted);
-  w.uint(after.failures.overrides);
+  writeFailures(w, after.failures);
 }
 
 function readAfter(r: ByteReader): AfterFailure {
   const kind = r.byte();
-  if (kind === 1) {
-    return { kind: 'retry', delayMs: r.uint(), failures: { counted: r.uint(), overrides: r.uint() } };
-  }
+  if (kind === 1) return { kind: 'retry', delayMs: r.uint(), failures: readFailures(r) };
   if (kind === 2) return { kind: 'pause' };
   if (kind === 3) return { kind: 'kill' };
   throw damaged(`${kind} is no decision about a retry`);

@@ -1,15 +1,28 @@
 /** Byte layouts of the values that records and rows share. */
+import { decodeInvocationId, encodeInvocationId, INVOCATION_ID_BYTES } from '@holdfast/protocol';
 import type {
   AttemptFailure,
   Awaiting,
   Failure,
+  Failures,
   Header,
   InvocationId,
   NotificationResult,
+  Result,
   SignalId,
+  StatePatch,
   Target,
 } from '../core/model.ts';
 import { type ByteReader, type ByteWriter, damaged } from './bytes.ts';
+
+/** An id as its text: in records, which every invocation writes and reads, 0.3 µs less than as its bytes. */
+export const writeId = (w: ByteWriter, id: InvocationId): void => w.string(id);
+export const readId = (r: ByteReader): InvocationId => r.string() as InvocationId;
+
+/** An id as its 24 bytes: in rows, which are many, and written only when an invocation outlives the memtable. */
+export const writeRawId = (w: ByteWriter, id: InvocationId): void => w.raw(decodeInvocationId(id));
+export const readRawId = (r: ByteReader): InvocationId =>
+  encodeInvocationId(r.raw(INVOCATION_ID_BYTES)) as InvocationId;
 
 export function writeTarget(w: ByteWriter, target: Target): void {
   w.string(target.service);
@@ -47,13 +60,14 @@ export const readAwaiting = (r: ByteReader): Awaiting => ({
   signals: r.list(() => readSignalId(r)),
 });
 
-const RESULT_CODES = { success: 1, failure: 2, void: 3, invocationId: 4 } as const;
+const RESULT_CODES = { success: 1, failure: 2, void: 3, invocationId: 4, stateKeys: 5 } as const;
 
 export function writeResult(w: ByteWriter, result: NotificationResult): void {
   w.byte(RESULT_CODES[result.kind]);
   if (result.kind === 'success') w.bytes(result.value);
   else if (result.kind === 'failure') writeFailure(w, result.failure);
-  else if (result.kind === 'invocationId') w.string(result.id);
+  else if (result.kind === 'invocationId') writeId(w, result.id);
+  else if (result.kind === 'stateKeys') w.list(result.keys, key => w.string(key));
 }
 
 export function readResult(r: ByteReader): NotificationResult {
@@ -66,10 +80,19 @@ export function readResult(r: ByteReader): NotificationResult {
     case RESULT_CODES.void:
       return { kind: 'void' };
     case RESULT_CODES.invocationId:
-      return { kind: 'invocationId', id: r.string() as InvocationId };
+      return { kind: 'invocationId', id: readId(r) };
+    case RESULT_CODES.stateKeys:
+      return { kind: 'stateKeys', keys: r.list(() => r.string()) };
     default:
       throw damaged(`${code} is no kind of result`);
   }
+}
+
+/** A result that an invocation or a promise may end with. */
+export function readEnding(r: ByteReader): Result {
+  const result = readResult(r);
+  if (result.kind === 'success' || result.kind === 'failure') return result;
+  throw damaged('a result is neither value nor failure');
 }
 
 function writeFailure(w: ByteWriter, failure: Failure): void {
@@ -120,3 +143,26 @@ export function readFailureReport(r: ByteReader): AttemptFailure {
     ...(relatedCommand === undefined ? {} : { relatedCommand }),
   };
 }
+
+export function writeFailures(w: ByteWriter, { counted, overrides, suspect }: Failures): void {
+  w.uint(counted);
+  w.uint(overrides);
+  w.uint(suspect);
+}
+export const readFailures = (r: ByteReader): Failures => ({
+  counted: r.uint(),
+  overrides: r.uint(),
+  suspect: r.uint(),
+});
+
+export function writeStatePatch(w: ByteWriter, { version, entries }: StatePatch): void {
+  w.optional(version, value => w.string(value));
+  w.list(entries, ([key, value]) => {
+    w.string(key);
+    w.bytes(value);
+  });
+}
+export const readStatePatch = (r: ByteReader): StatePatch => ({
+  version: r.optional(() => r.string()),
+  entries: r.list(() => [r.string(), r.bytes()] as const),
+});

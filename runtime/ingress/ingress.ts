@@ -22,6 +22,8 @@ export interface IngressLimits {
   readonly maxHeld?: number;
   /** @default 32 MiB of request body; more gets 413. */
   readonly bodyBytesMax?: number;
+  /** @default 256 MiB of bodies that the engine has and that are not durable yet; more get 429. */
+  readonly heldBytesMax?: number;
 }
 
 export interface IngressOptions {
@@ -33,6 +35,7 @@ export interface IngressOptions {
 
 const MAX_HELD = 10_000;
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
+const HELD_BYTES_MAX = 256 * 1024 * 1024;
 
 export function createIngress(options: IngressOptions): HttpHandler {
   return new Ingress(options);
@@ -46,7 +49,9 @@ class Ingress implements HttpHandler {
   constructor({ engine, logger, clock, limits }: IngressOptions) {
     this.bodyBytesMax = limits?.bodyBytesMax ?? BODY_BYTES_MAX;
     this.#engine = engine;
-    this.#held = new Held(limits?.maxHeld ?? MAX_HELD, clock, logger);
+    const max = limits?.maxHeld ?? MAX_HELD;
+    const bytesMax = limits?.heldBytesMax ?? HELD_BYTES_MAX;
+    this.#held = new Held({ max, bytesMax }, clock, logger);
   }
 
   handle(request: HttpRequest, reply: HttpReply): void {

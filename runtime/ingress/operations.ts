@@ -3,9 +3,15 @@
  * from the engine's callback.
  *
  * Invariants: a request that the engine was given is answered once or its client has gone; the end of a client
- * ends its waiting, never the invocation; each taken place in `Held` is given back once.
+ * ends its waiting, never the invocation; each taken place in `Held`, and its bytes, are given back once.
  */
-import type { HandlerOutput, InvocationId, NotificationResult, Target } from '../core/model.ts';
+import {
+  type HandlerOutput,
+  type InvocationId,
+  type NotificationResult,
+  RUN_BEFORE,
+  type Target,
+} from '../core/model.ts';
 import type { Invocations, InvokeOutcome, InvokeRequest } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { formatInstantNanos } from '../platform/rfc3339.ts';
@@ -21,7 +27,7 @@ import {
 import type { Held } from './held.ts';
 import { checkInput } from './input.ts';
 import { delayOf, queryParameter, readHeaders } from './request.ts';
-import { handlerNotFound, plainOnly, type ResolvedTarget } from './target.ts';
+import { handlerNotFound, type ResolvedTarget, runsWorkflow } from './target.ts';
 
 /** One request on its way. */
 export interface Call extends Caller {
@@ -37,11 +43,16 @@ export function call(call: Call, resolved: ResolvedTarget): void {
   }
   const invoke = readInvoke(call.request, resolved, undefined);
   const { engine, held } = call;
-  held.take();
+  const { byteLength } = invoke.body;
+  held.take(byteLength);
   const waiting = new Waiting(call, resolved.handler.output);
   engine.invoke(invoke, outcome => {
-    if ('id' in outcome) waiting.for(outcome.id);
-    else if (waiting.leave()) sendRefusal(call, refusalOf(outcome, resolved.target));
+    held.stored(byteLength);
+    if (!('id' in outcome)) {
+      if (waiting.leave()) sendRefusal(call, refusalOf(outcome, resolved.target));
+    } else if (outcome.kind === 'alreadyAccepted' && runsWorkflow(resolved)) {
+      if (waiting.leave()) sendFailure(call, outcome.id, RUN_BEFORE);
+    } else waiting.for(outcome.id);
   });
 }
 
@@ -49,8 +60,10 @@ export function call(call: Call, resolved: ResolvedTarget): void {
 export function send(call: Call, resolved: ResolvedTarget): void {
   const invoke = readInvoke(call.request, resolved, delayOf(call.request.query));
   const { engine, held } = call;
-  held.take();
+  const { byteLength } = invoke.body;
+  held.take(byteLength);
   engine.invoke(invoke, outcome => {
+    held.stored(byteLength);
     held.release();
     if (!('id' in outcome)) {
       sendRefusal(call, refusalOf(outcome, resolved.target));
@@ -68,12 +81,14 @@ export function send(call: Call, resolved: ResolvedTarget): void {
 
 type Refused = Exclude<InvokeOutcome, { readonly id: unknown }>;
 
-const refusalOf = (outcome: Refused, target: Target): Refusal =>
-  outcome.kind === 'unavailable' ? new Refusal(503, outcome.reason) : handlerNotFound(target);
+function refusalOf(outcome: Refused, target: Target): Refusal {
+  if (outcome.kind === 'unknownTarget') return handlerNotFound(target);
+  return new Refusal(outcome.kind === 'overloaded' ? 429 : 503, outcome.reason);
+}
 
 function readInvoke(
   request: HttpRequest,
-  { service, handler, target }: ResolvedTarget,
+  resolved: ResolvedTarget,
   delayMs: number | undefined,
 ): InvokeRequest {
   const headers = readHeaders(request);
@@ -81,17 +96,16 @@ function readInvoke(
   if (headers.limitKey !== undefined || queryParameter(request.query, 'limit-key') !== undefined) {
     throw new Refusal(400, 'a limit key needs a scope, and scopes are not supported by this version');
   }
-  if (idempotencyKey !== undefined && handler.type === 'workflow') {
+  if (idempotencyKey !== undefined && runsWorkflow(resolved)) {
     throw new Refusal(
       400,
       'an idempotency-key cannot be used to run a workflow: the workflow key already makes it run once',
     );
   }
-  plainOnly(service);
   const body = request.takeBody();
-  checkInput(handler.input, headers.contentType, body);
+  checkInput(resolved.handler.input, headers.contentType, body);
   return {
-    target,
+    target: resolved.target,
     headers: headers.forwarded,
     body,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
@@ -134,9 +148,11 @@ export function completeAwakeable(
       ? { kind: 'success', value: body }
       : { kind: 'failure', failure: { code: 500, message: new TextDecoder().decode(body) } };
   const { engine, held } = call;
-  held.take();
+  const { byteLength } = body;
+  held.take(byteLength);
   // Whatever the outcome, the answer is the same: it must not tell which invocations exist.
   engine.signal(id, signal, result, () => {
+    held.stored(byteLength);
     held.release();
     sendEmpty(call, 202);
   });

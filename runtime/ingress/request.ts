@@ -7,7 +7,9 @@ import { parseDurationMs } from '../platform/duration.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { Refusal } from './answers.ts';
 
-const KEY_LENGTH_MAX = 1024;
+const IDEMPOTENCY_KEY_LENGTH_MAX = 1024;
+/** Of a virtual object or workflow, in UTF-8. A key is part of the key of every row that belongs to it. */
+const KEY_BYTES_MAX = 1024;
 export const NAME_LENGTH_MAX = 255;
 /** 100 years: later than anybody waits, and still a date. */
 const DELAY_MS_MAX = 100 * 365.25 * 24 * 3600 * 1000;
@@ -26,6 +28,8 @@ export function pathSegments(path: string): string[] {
   let end = path.length;
   while (end > 1 && path.charCodeAt(end - 1) === 0x2f) end -= 1;
   if (path.charCodeAt(0) !== 0x2f || end === 1) throw badPath(path, 'expected /service/handler');
+  // Bytes that are not ASCII arrive as Latin-1: taken as they are they would name another key than the one meant.
+  if (NOT_ASCII.test(path)) throw badPath(path, 'a character that is not ASCII must be percent-encoded');
   const segments = path.slice(1, end).split('/');
   const encoded = path.includes('%');
   for (let i = 0; i < segments.length; i++) {
@@ -120,7 +124,7 @@ export function readHeaders(request: HttpRequest): RequestHeaders {
       contentType = once(header, contentType);
       forwarded.push(header);
     } else if (use === 'idempotencyKey') {
-      idempotencyKey = checkedKey(once(header, idempotencyKey), 'the header idempotency-key');
+      idempotencyKey = checkedIdempotencyKey(once(header, idempotencyKey), 'the header idempotency-key');
     } else if (use === 'limitKey') {
       limitKey = once(header, limitKey);
       forwarded.push(header);
@@ -135,11 +139,23 @@ function once(header: Header, before: string | undefined): string {
 }
 
 const VISIBLE_ASCII = /^[\x20-\x7e]+$/;
+const NOT_ASCII = /[^\x21-\x7e]/;
+
+/** The key of a virtual object or workflow as it may be used: any text that has a UTF-8 form. */
+export function checkedKey(key: string): string {
+  if (!key.isWellFormed())
+    throw new Refusal(400, 'the key is not well-formed Unicode: it has a lone surrogate');
+  // A UTF-16 code unit takes at most three bytes, so most keys need no counting.
+  if (key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX) {
+    throw new Refusal(400, `the key is longer than ${KEY_BYTES_MAX} bytes in UTF-8`);
+  }
+  return key;
+}
 
 /** An idempotency key as it may be used; `what` names it in the error. */
-export function checkedKey(key: string, what: string): string {
-  if (key.length > KEY_LENGTH_MAX) {
-    throw new Refusal(400, `${what} is longer than ${KEY_LENGTH_MAX} characters`);
+export function checkedIdempotencyKey(key: string, what: string): string {
+  if (key.length > IDEMPOTENCY_KEY_LENGTH_MAX) {
+    throw new Refusal(400, `${what} is longer than ${IDEMPOTENCY_KEY_LENGTH_MAX} characters`);
   }
   if (!VISIBLE_ASCII.test(key)) {
     throw new Refusal(400, `${what} must be one or more visible ASCII characters`);

@@ -115,11 +115,11 @@ function ofId({ values }: Parameters): InvocationId {
 function ofKey(c: Call, { target, values }: Parameters): InvocationId {
   const service = findService(c.engine, target[0] as string);
   const named = namedTarget(service, target, c.request.path);
-  return idempotentInvocation(c.engine, service, named, values[0] as string);
+  return idempotentInvocation(c.engine, named, values[0] as string);
 }
 
 function ofWorkflow(c: Call, { values }: Parameters): InvocationId {
-  return workflowInvocation(c.engine, values[0] as string);
+  return workflowInvocation(c.engine, values[0] as string, values[1] as string);
 }
 
 function ofBody(c: Call): InvocationId {

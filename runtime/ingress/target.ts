@@ -1,9 +1,4 @@
-/**
- * From names in a request to the handler or invocation they mean.
- *
- * Virtual objects and workflows resolve, so that their errors are exact, and are then refused as not supported
- * yet: that refusal is in `plainOnly` and nowhere else.
- */
+/** From names in a request to the handler or invocation they mean. */
 import {
   decodeAwakeableId,
   decodeInvocationId,
@@ -14,7 +9,7 @@ import {
 import type { InvocationId, ServiceMetadata, Target } from '../core/model.ts';
 import type { Invocations, ResolvedHandler } from '../partition/engine.ts';
 import { Refusal } from './answers.ts';
-import { badPath, checkedKey, NAME_LENGTH_MAX, shown } from './request.ts';
+import { badPath, checkedIdempotencyKey, checkedKey, NAME_LENGTH_MAX, shown } from './request.ts';
 
 export interface ResolvedTarget extends ResolvedHandler {
   readonly target: Target;
@@ -42,7 +37,12 @@ export function namedTarget(service: ServiceMetadata, segments: readonly string[
     throw badPath(path, `'${service.name}' is addressed as ${form}`);
   }
   const handler = segments[length - 1] as string;
-  return { service: service.name, handler, key: length === 3 ? (segments[1] as string) : '' };
+  return { service: service.name, handler, key: length === 3 ? checkedKey(segments[1] as string) : '' };
+}
+
+/** Whether this is the one handler of a workflow that runs once per key. */
+export function runsWorkflow({ service, handler }: ResolvedHandler): boolean {
+  return service.type === 'workflow' && handler.type === 'workflow';
 }
 
 /** A target that may be invoked from outside. */
@@ -72,16 +72,6 @@ export function handlerNotFound(target: Target): Refusal {
     404,
     `the newest revision of service '${target.service}' has no handler '${shown(target.handler)}'`,
   );
-}
-
-/** What this version runs. */
-export function plainOnly(service: ServiceMetadata): void {
-  if (service.type !== 'service') throw notSupported(service);
-}
-
-function notSupported({ name, type }: ServiceMetadata): Refusal {
-  const kind = type === 'virtualObject' ? 'virtual object' : 'workflow';
-  return new Refusal(501, `'${name}' is a ${kind}; this version runs plain services only`);
 }
 
 export function parseInvocationId(text: string): InvocationId {
@@ -119,7 +109,7 @@ export function invocationOfJson(engine: Invocations, body: Uint8Array): Invocat
     case 'idempotentInvocation':
       return idempotentOfJson(engine, json);
     case 'workflow':
-      return workflowInvocation(engine, text(json, 'workflowName'));
+      return workflowInvocation(engine, text(json, 'workflowName'), text(json, 'workflowKey'));
     default:
       throw new Refusal(
         400,
@@ -141,33 +131,39 @@ function idempotentOfJson(engine: Invocations, json: Readonly<Record<string, unk
     );
   }
   const segments = keyed ? [service.name, text(json, 'key'), handler] : [service.name, handler];
-  return idempotentInvocation(engine, service, namedTarget(service, segments, ''), idempotencyKey);
+  return idempotentInvocation(engine, namedTarget(service, segments, ''), idempotencyKey);
 }
 
 export function idempotentInvocation(
   engine: Invocations,
-  service: ServiceMetadata,
   target: Target,
   idempotencyKey: string,
 ): InvocationId {
-  const key = checkedKey(idempotencyKey, 'the idempotency key');
-  plainOnly(service);
-  return engine.idempotentId(target, key);
+  return engine.idempotentId(target, checkedIdempotencyKey(idempotencyKey, 'the idempotency key'));
 }
 
-export function workflowInvocation(engine: Invocations, name: string): never {
+/** The run of a workflow key, whether or not there was one. */
+export function workflowInvocation(engine: Invocations, name: string, key: string): InvocationId {
   const service = findService(engine, name);
   if (service.type !== 'workflow') throw new Refusal(400, `'${shown(name)}' is not a workflow`);
-  throw notSupported(service);
+  return engine.workflowId(name, checkedKey(key));
 }
 
+/** Its longest strings, escaped, take a quarter of it. A parse blocks everybody else. */
+const TARGET_BYTES_MAX = 64 * 1024;
+/** Bytes that are no text would otherwise be replaced, and name another key than the one meant. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> {
+  if (body.byteLength > TARGET_BYTES_MAX) {
+    throw new Refusal(413, `a target is at most ${TARGET_BYTES_MAX} bytes of JSON`);
+  }
   let json: unknown;
   try {
-    json = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
+    json = JSON.parse(UTF8.decode(body));
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new Refusal(400, 'the body is not JSON');
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    throw new Refusal(400, 'the body is not JSON in UTF-8');
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new Refusal(400, 'the body is not a JSON object');

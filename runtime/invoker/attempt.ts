@@ -8,7 +8,7 @@ import {
   FrameWriter,
   ProtocolError,
 } from '@holdfast/protocol';
-import type { AttemptFailure, Deployment, Entry, Invocation } from '../core/model.ts';
+import type { AttemptFailure, Deployment, Entry, Invocation, StateEntry } from '../core/model.ts';
 import { type Answer, type IdSource, readAnswer } from '../format/answer.ts';
 import { writeEntry } from '../format/entries.ts';
 import { CodedError } from '../platform/error.ts';
@@ -35,38 +35,106 @@ export type AttemptOutcome =
   | ({ readonly kind: 'failed' } & FailedAttempt)
   | { readonly kind: 'throttled'; readonly retryAfterMs?: number };
 
+export interface AttemptInput {
+  readonly inv: Invocation;
+  readonly journal: Iterable<Entry>;
+  readonly deployment: Deployment;
+  /** State of its key; undefined: none is sent, and the handler asks for what it reads. */
+  readonly state: Iterable<StateEntry> | undefined;
+  readonly nowMs: number;
+}
+
+/** What Lambda allows is base64 in JSON, and envelope and headers need their share. */
+const BODY_BYTES_MAX = Math.floor((PAYLOAD_BYTES_MAX * 3) / 4) - 64 * 1024;
+
 /** Start message, then the journal so far, in the Lambda envelope. */
-export function encodeAttempt(
-  inv: Invocation,
-  journal: Iterable<Entry>,
-  deployment: Deployment,
-  nowMs: number,
-): AttemptRequest {
+export function encodeAttempt(input: AttemptInput, eagerStateBytesMax: number): AttemptRequest {
+  const { inv, state, deployment } = input;
   const { target, id } = inv;
   const version = inv.pinned?.protocolVersion ?? 0;
-  const frames = new FrameWriter();
-  frames.frame('Start', {
-    id: decodeInvocationId(id),
-    debugId: id,
-    knownEntries: inv.entries,
-    partialState: true,
-    key: target.key,
-    retryCountSinceLastStoredEntry: inv.retryCount,
-    durationSinceLastStoredEntry: Math.max(0, nowMs - inv.modifiedAt),
-    ...(version >= 6 ? { randomSeed: inv.randomSeed } : {}),
-  });
-  for (const entry of journal) writeEntry(frames, entry);
   const payload = encodeInvokeEvent({
     path: `/invoke/${target.service}/${target.handler}`,
     contentType: contentTypeOf(version),
     invocationId: id,
-    ...(target.key === '' ? {} : { key: target.key }),
+    ...(inv.role === 'service' ? {} : { key: target.key }),
     ...(deployment.additionalHeaders.length === 0
       ? {}
       : { extraHeaders: Object.fromEntries(deployment.additionalHeaders) }),
-    body: frames.finish(),
+    body:
+      state === undefined ? encodeBody(input, version) : withState(input, version, state, eagerStateBytesMax),
   });
   return { payload, seenEntries: inv.entries };
+}
+
+function encodeBody({ journal, ...input }: AttemptInput, version: number): Uint8Array {
+  const frames = new FrameWriter();
+  writeStart(frames, input, version, { entries: [], isPartial: true });
+  for (const entry of journal) writeEntry(frames, entry);
+  return frames.finish();
+}
+
+/** The journal has to be sent; state gets the room that is left. */
+function withState(
+  { journal, ...input }: AttemptInput,
+  version: number,
+  state: Iterable<StateEntry>,
+  eagerStateBytesMax: number,
+): Uint8Array {
+  const entries = new FrameWriter();
+  for (const entry of journal) writeEntry(entries, entry);
+  const body = entries.finish();
+  const frames = new FrameWriter();
+  writeStart(
+    frames,
+    input,
+    version,
+    fitting(state, Math.min(eagerStateBytesMax, BODY_BYTES_MAX - body.length)),
+  );
+  frames.raw(body);
+  return frames.finish();
+}
+
+interface EagerState {
+  readonly entries: readonly StateEntry[];
+  readonly isPartial: boolean;
+}
+
+/** The entries that fit, in order; a large one does not keep out those behind it. */
+function fitting(state: Iterable<StateEntry>, bytesMax: number): EagerState {
+  const entries: StateEntry[] = [];
+  let isPartial = false;
+  let left = bytesMax;
+  for (const entry of state) {
+    // Tags and lengths take a few bytes.
+    const size = Buffer.byteLength(entry[0]) + entry[1].length + 16;
+    if (size > left) isPartial = true;
+    else {
+      entries.push(entry);
+      left -= size;
+    }
+  }
+  return { entries, isPartial };
+}
+
+function writeStart(
+  frames: FrameWriter,
+  { inv, nowMs }: Pick<AttemptInput, 'inv' | 'nowMs'>,
+  version: number,
+  { entries, isPartial }: EagerState,
+): void {
+  frames.frame('Start', {
+    id: decodeInvocationId(inv.id),
+    debugId: inv.id,
+    knownEntries: inv.entries,
+    ...(entries.length === 0
+      ? {}
+      : { stateMap: entries.map(([key, value]) => ({ key: Buffer.from(key), value })) }),
+    partialState: isPartial,
+    key: inv.target.key,
+    retryCountSinceLastStoredEntry: inv.retryCount,
+    durationSinceLastStoredEntry: Math.max(0, nowMs - inv.modifiedAt),
+    ...(version >= 6 ? { randomSeed: inv.randomSeed } : {}),
+  });
 }
 
 /** A request that Lambda would refuse every time; sending it would only look like a passing failure. */

@@ -27,8 +27,9 @@ function world(concurrencyLimit = 2) {
       },
     },
     ids: {
-      callee: () => ({ id: id(99), randomSeed: 0n }),
+      callee: () => ({ id: id(99), deterministic: false, randomSeed: 0n }),
       idempotent: () => id(98),
+      workflow: () => id(97),
     },
     clock: { now: () => now, monotonicMs: () => now },
     timers: {
@@ -119,8 +120,8 @@ test.for<[string, LambdaResult, string]>([
     'failed RT0012',
   ],
   [
-    'a state command of a plain service',
-    response(frames => frames.frame('ClearAllStateCommand', {})),
+    'a key of state that is no text',
+    response(frames => frames.frame('ClearStateCommand', { key: new Uint8Array([0xff]) })),
     'failed RT0017',
   ],
   [

@@ -25,6 +25,7 @@ function run(policy: RetryPolicy, errors: Iterable<AttemptError>, jitter = 0): (
 }
 
 const plain = (count: number): AttemptError[] => Array.from({ length: count }, () => ({}));
+const mismatch: AttemptError = { failure: { code: 'RT0016' } };
 const asked = (nextRetryDelayMs: number): AttemptError => ({ nextRetryDelayMs });
 
 test.each<[string, RetryPolicy, AttemptError[], (number | string)[]]>([
@@ -42,6 +43,12 @@ test.each<[string, RetryPolicy, AttemptError[], (number | string)[]]>([
     { ...POLICY, maxAttempts: 3 },
     [asked(7), {}, asked(7), asked(0), {}, {}],
     [7, 500, 7, 0, 1000, 'pause'],
+  ],
+  [
+    'a mismatch three times in a row pauses',
+    { ...POLICY, maxAttempts: 99 },
+    [mismatch, mismatch, {}, mismatch, { ...mismatch, nextRetryDelayMs: 7 }, mismatch],
+    [500, 1000, 2000, 3000, 7, 'pause'],
   ],
   ['a delay asked for is bounded', POLICY, [asked(1e15), asked(-5)], [OVERRIDE_MS_MAX, 0]],
   ['no interval at all', { ...POLICY, initialIntervalMs: 0 }, plain(3), [0, 0, 0]],

@@ -10,16 +10,20 @@ import type {
   DeploymentId,
   Entry,
   HandlerMetadata,
+  HandlerOptions,
   Header,
   Invocation,
   InvocationId,
   NotificationResult,
   Result,
+  RetryPolicy,
   ServiceMetadata,
   SignalId,
+  StateEntry,
   Target,
 } from '../core/model.ts';
 
+/** For the run of a workflow `alreadyAccepted` says that the key was run before. */
 export interface InvokeRequest {
   readonly target: Target;
   readonly headers: readonly Header[];
@@ -36,6 +40,8 @@ export type InvokeOutcome =
       readonly startAt?: number;
     }
   | { readonly kind: 'unknownTarget' }
+  /** More waits than can be held. Nothing was accepted; it may be tried again soon. */
+  | { readonly kind: 'overloaded'; readonly reason: string }
   /** Nothing was accepted and nothing new will be for now; why. Work that was accepted goes on. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
@@ -67,6 +73,8 @@ export interface Invocations {
   invoke(request: InvokeRequest, done: (outcome: InvokeOutcome) => void): void;
   /** The id that an idempotent invocation of this target has or would have. */
   idempotentId(target: Target, idempotencyKey: string): InvocationId;
+  /** The id that the run of this workflow key has or would have. */
+  workflowId(service: string, key: string): InvocationId;
   /** Calls back once when the invocation has ended, at once if it has; returns a function that stops waiting. `undefined`: unknown id. */
   awaitResult(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined;
   output(id: InvocationId): OutputState;
@@ -89,7 +97,31 @@ export interface Operations {
   journal(id: InvocationId): readonly Entry[];
   cancel(id: InvocationId, done: (outcome: Outcome) => void): void;
   kill(id: InvocationId, done: (outcome: Outcome) => void): void;
-  resume(id: InvocationId, done: (outcome: Outcome) => void): void;
+  /** Takes effect when the attempt under way has ended. */
+  pause(id: InvocationId, done: (outcome: Outcome) => void): void;
+  /** `keep`: on the deployment it is pinned to. */
+  resume(id: InvocationId, deployment: DeploymentChoice, done: (outcome: Outcome) => void): void;
+  restartAsNew(request: RestartRequest, done: (outcome: RestartOutcome) => void): void;
+  purge(id: InvocationId, done: (outcome: Outcome) => void): void;
+  purgeJournal(id: InvocationId, done: (outcome: Outcome) => void): void;
+  /** Who holds the key of an object or workflow. */
+  holder(service: string, key: string): InvocationId | undefined;
+  /** The state of a key, in the order of its keys, and a name of its content. */
+  state(service: string, key: string): ObjectState;
+  /**
+   * Replaces the whole state of a key, when no exclusive handler holds it. A `version` that is not the state's when
+   * that is done leaves it as it is; calls back when the request is durable.
+   */
+  patchState(request: PatchStateRequest, done: () => void): void;
+  /** Settings of a service or handler until its next revision; `undefined`: it has no such service or handler. */
+  updateService(name: string, change: ServiceChange): Promise<ServiceMetadata | undefined>;
+  /**
+   * New invocations go to this deployment again: a rollback. Rejects with META0006 when that takes handlers away
+   * from callers, unless `breaking`. `undefined`: unknown deployment.
+   */
+  promoteDeployment(id: DeploymentId, breaking: boolean): Promise<Deployment | undefined>;
+  /** Changes address or headers of a deployment in place. Rejects with a `CodedError` as `register` does, or META0016. */
+  updateDeployment(id: DeploymentId, change: DeploymentChange): Promise<Deployment | undefined>;
   /**
    * Discovers what the function offers and registers it. Rejects with a `CodedError` (META…) when discovery
    * fails or the revision is not allowed. `dryRun` returns what would be, with an id that is not kept.
@@ -97,6 +129,50 @@ export interface Operations {
   register(request: RegisterRequest): Promise<Registered>;
   /** `inUse` unless `force`. */
   removeDeployment(id: DeploymentId, force: boolean): Promise<Outcome>;
+}
+
+export type DeploymentChoice = 'keep' | 'latest' | DeploymentId;
+
+export interface RestartRequest {
+  readonly id: InvocationId;
+  /** Index of the last journal entry to keep; 0 keeps the input alone. */
+  readonly from: number;
+  readonly deployment: DeploymentChoice;
+}
+
+export type RestartOutcome =
+  | { readonly kind: 'restarted'; readonly id: InvocationId }
+  | { readonly kind: 'refused'; readonly outcome: Outcome }
+  /** `from` is past the end, or a command before it has no result; why. */
+  | { readonly kind: 'badRange'; readonly reason: string }
+  /** A prefix is kept for protocol V6 and later, whose random seed travels with the journal. */
+  | { readonly kind: 'oldProtocol' };
+
+export interface ObjectState {
+  readonly version: string;
+  readonly entries: readonly StateEntry[];
+}
+
+export interface PatchStateRequest {
+  readonly service: string;
+  readonly key: string;
+  readonly version?: string;
+  readonly entries: readonly StateEntry[];
+}
+
+export interface ServiceChange extends Omit<HandlerOptions, 'retryPolicy' | 'enableLazyState'> {
+  /** Changes this handler alone. */
+  readonly handler?: string;
+  readonly public?: boolean;
+  readonly retryPolicy?: Partial<RetryPolicy>;
+}
+
+export interface DeploymentChange {
+  readonly arn?: string;
+  readonly additionalHeaders?: Readonly<Record<string, string>>;
+  /** Discovers anew and takes what is there, as `force` does. */
+  readonly overwrite?: boolean;
+  readonly dryRun?: boolean;
 }
 
 export interface RegisterRequest {

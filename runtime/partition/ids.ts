@@ -17,25 +17,55 @@ const PARTITION_KEY_BYTES = 8;
 export class Ids implements IdSource {
   private readonly random: Random;
   private readonly secret: Uint8Array;
+  private readonly isRun: (target: Target) => boolean;
 
-  constructor(random: Random, secret: Uint8Array) {
+  /** `isRun`: whether this is the handler of a workflow that runs once per key. */
+  constructor(random: Random, secret: Uint8Array, isRun: (target: Target) => boolean) {
     this.random = random;
     this.secret = secret;
+    this.isRun = isRun;
   }
 
   callee(target: Target, idempotencyKey: string | undefined): Minted {
     const bytes = this.random.bytes(ID_BYTES + 8);
     const randomSeed = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(ID_BYTES);
-    if (idempotencyKey !== undefined) return { id: this.idempotent(target, idempotencyKey), randomSeed };
+    if (this.isRun(target)) {
+      return { id: this.workflow(target.service, target.key), randomSeed, deterministic: true };
+    }
+    if (idempotencyKey !== undefined) {
+      return { id: this.idempotent(target, idempotencyKey), randomSeed, deterministic: true };
+    }
+    return this.fresh(target, bytes, randomSeed);
+  }
+
+  /** For an invocation that no request can mean. */
+  again(target: Target, seed?: bigint): Minted {
+    const bytes = this.random.bytes(ID_BYTES + 8);
+    return this.fresh(
+      target,
+      bytes,
+      seed ?? new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(ID_BYTES),
+    );
+  }
+
+  private fresh({ key }: Target, bytes: Uint8Array, randomSeed: bigint): Minted {
     const id = bytes.slice(0, ID_BYTES);
-    if (target.key !== '') id.set(partitionKey(target.key));
-    return { id: encodeInvocationId(id) as InvocationId, randomSeed };
+    if (key !== '') id.set(partitionKey(key));
+    return { id: encodeInvocationId(id) as InvocationId, randomSeed, deterministic: false };
   }
 
   idempotent({ service, handler, key }: Target, idempotencyKey: string): InvocationId {
     // A JSON array is an unambiguous encoding of strings that may hold any separator.
-    const name = JSON.stringify(['ik', service, key, handler, idempotencyKey]);
-    const id = createHmac('sha256', this.secret).update(name).digest().subarray(0, ID_BYTES);
+    return this.keyed(['ik', service, key, handler, idempotencyKey], key);
+  }
+
+  /** Of the run of a workflow key. */
+  workflow(service: string, key: string): InvocationId {
+    return this.keyed(['wf', service, key], key);
+  }
+
+  private keyed(name: readonly string[], key: string): InvocationId {
+    const id = createHmac('sha256', this.secret).update(JSON.stringify(name)).digest().subarray(0, ID_BYTES);
     if (key !== '') id.set(partitionKey(key));
     return encodeInvocationId(id) as InvocationId;
   }

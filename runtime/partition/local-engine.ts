@@ -1,7 +1,6 @@
 /** The partition as ingress and admin see it. */
-import { encodeId, MIN_PROTOCOL_VERSION } from '@holdfast/protocol';
+import type { Command, CommandOf } from '../core/command.ts';
 import type { Outcome } from '../core/effect.ts';
-import { SERVER_PROTOCOL_VERSION } from '../core/lifecycle.ts';
 import type {
   CompletedInvocation,
   Deployment,
@@ -14,52 +13,53 @@ import type {
   SignalId,
   Target,
 } from '../core/model.ts';
-import { discoverLambda } from '../invoker/discovery.ts';
-import { parseLambdaArn } from '../invoker/lambda-arn.ts';
-import type { LambdaClient } from '../invoker/lambda-client.ts';
-import { CodedError } from '../platform/error.ts';
-import type { Clock, Random } from '../platform/ports.ts';
+import { stateVersion } from '../core/object-state.ts';
+import { serviceIn } from '../core/registry.ts';
+import { instanceKey } from '../core/table.ts';
+import { Deployments, type DeploymentsOptions } from './deployments.ts';
 import type {
+  DeploymentChange,
+  DeploymentChoice,
   Invocations,
   InvokeOutcome,
   InvokeRequest,
+  ObjectState,
   Operations,
   OutputState,
+  PatchStateRequest,
   Registered,
   RegisterRequest,
   Reply,
   ResolvedHandler,
+  RestartOutcome,
+  RestartRequest,
+  ServiceChange,
 } from './engine.ts';
 import type { Partition } from './partition.ts';
-import { findByAddress, planDeployment, type ServiceDefaults } from './registration.ts';
+import { INPUT_ONLY, keptPrefix } from './restart.ts';
+import { journalOf, stateOf } from './state.ts';
 
-export interface EngineOptions {
-  readonly partition: Partition;
-  readonly client: LambdaClient;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly defaults: ServiceDefaults;
-  /** Rejects with the reason when the function cannot be called; asked only after a failed discovery. */
-  readonly lookUpFunction?: (arn: string) => Promise<unknown>;
-}
+export type EngineOptions = DeploymentsOptions;
 
-const PROTOCOL = { min: MIN_PROTOCOL_VERSION, max: SERVER_PROTOCOL_VERSION } as const;
+/** Below it a restarted invocation would draw other random numbers than its journal was written with. */
+const SEED_PROTOCOL_VERSION = 6;
 
 export class LocalEngine implements Invocations, Operations {
   private readonly options: EngineOptions;
   private readonly partition: Partition;
-  private changing: Promise<void> = Promise.resolve();
+  private readonly changes: Deployments;
   private refusal: string | undefined;
 
   constructor(options: EngineOptions) {
     this.options = options;
     this.partition = options.partition;
+    this.changes = new Deployments(options);
   }
 
   service(name: string): ServiceMetadata | undefined {
     const id = this.deploymentOf(name);
-    const deployment = id && this.deployment(id);
-    return deployment?.services.find(service => service.name === name);
+    const { state } = this.partition;
+    return id && serviceIn({ read: state.get.bind(state) }, id, name);
   }
 
   serviceNames(): readonly string[] {
@@ -77,12 +77,17 @@ export class LocalEngine implements Invocations, Operations {
     const minted = this.partition.ids.callee(target, idempotencyKey);
     const { id } = minted;
     // What is visible here is durable, so a known id needs no record.
-    if (idempotencyKey !== undefined && this.invocation(id) !== undefined) {
+    if (minted.deterministic && this.invocation(id) !== undefined) {
       done({ kind: 'alreadyAccepted', id });
       return;
     }
     if (this.refusal !== undefined) {
       done({ kind: 'unavailable', reason: this.refusal });
+      return;
+    }
+    const { overload } = this.partition;
+    if (overload !== undefined) {
+      done({ kind: 'overloaded', reason: overload });
       return;
     }
     const startAt = delayMs === undefined ? 0 : this.options.clock.now() + delayMs;
@@ -101,6 +106,10 @@ export class LocalEngine implements Invocations, Operations {
 
   idempotentId(target: Target, idempotencyKey: string): InvocationId {
     return this.partition.ids.idempotent(target, idempotencyKey);
+  }
+
+  workflowId(service: string, key: string): InvocationId {
+    return this.partition.ids.workflow(service, key);
   }
 
   awaitResult(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {
@@ -148,7 +157,7 @@ export class LocalEngine implements Invocations, Operations {
   }
 
   journal(id: InvocationId): readonly Entry[] {
-    return [...this.partition.entries(id)];
+    return [...journalOf(this.partition.state, id)];
   }
 
   cancel(id: InvocationId, done: (outcome: Outcome) => void): void {
@@ -159,8 +168,77 @@ export class LocalEngine implements Invocations, Operations {
     this.partition.propose({ type: 'kill', id }, done);
   }
 
-  resume(id: InvocationId, done: (outcome: Outcome) => void): void {
-    this.partition.propose({ type: 'resume', id }, done);
+  pause(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'pause', id }, done);
+  }
+
+  resume(id: InvocationId, choice: DeploymentChoice, done: (outcome: Outcome) => void): void {
+    const target = this.partition.state.get('invocation', id)?.target;
+    const deployment = target && this.chosen(choice, target, undefined);
+    if (deployment === 'none') done('unknownDeployment');
+    else this.partition.propose({ type: 'resume', id, deployment }, done);
+  }
+
+  restartAsNew(request: RestartRequest, done: (outcome: RestartOutcome) => void): void {
+    const command = this.planRestart(request);
+    if ('kind' in command) {
+      done(command);
+      return;
+    }
+    const { id } = command.minted;
+    this.partition.propose(command, outcome =>
+      done(outcome === 'applied' ? { kind: 'restarted', id } : { kind: 'refused', outcome }),
+    );
+  }
+
+  /** A completed invocation does not change until it is gone, so what is decided here stays right. */
+  private planRestart(request: RestartRequest): CommandOf<'restartAsNew'> | RestartOutcome {
+    const { id, from } = request;
+    const row = this.partition.state.get('completed', id);
+    let kept = INPUT_ONLY;
+    if (row !== undefined && row.entries > 0 && from > 0) {
+      if ((row.protocolVersion ?? 0) < SEED_PROTOCOL_VERSION) return { kind: 'oldProtocol' };
+      const prefix = keptPrefix(journalOf(this.partition.state, id), from);
+      if (typeof prefix === 'string') return { kind: 'badRange', reason: prefix };
+      kept = prefix;
+    }
+    const deployment = row && this.chosen(request.deployment, row.target, row.deployment);
+    if (deployment === 'none') return { kind: 'refused', outcome: 'unknownDeployment' };
+    const seed = kept === INPUT_ONLY ? undefined : row?.randomSeed;
+    const minted = this.partition.ids.again(row?.target ?? NO_TARGET, seed);
+    return { type: 'restartAsNew', id, minted, deployment, kept };
+  }
+
+  purge(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'purge', id }, done);
+  }
+
+  purgeJournal(id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.partition.propose({ type: 'purgeJournal', id }, done);
+  }
+
+  holder(service: string, key: string): InvocationId | undefined {
+    return this.partition.state.get('instance', instanceKey({ service, key }))?.holder;
+  }
+
+  state(service: string, key: string): ObjectState {
+    const entries = [...stateOf(this.partition.state, { service, key })];
+    return { version: stateVersion(entries), entries };
+  }
+
+  patchState({ service, key, version, entries }: PatchStateRequest, done: () => void): void {
+    const command: Command = { type: 'patchState', service, key, patch: { version, entries } };
+    this.partition.propose(command, () => done());
+  }
+
+  /** Undefined: nothing is pinned; `none`: no deployment has the service any more. */
+  private chosen(
+    choice: DeploymentChoice,
+    target: Target,
+    kept: DeploymentId | undefined,
+  ): DeploymentId | 'none' | undefined {
+    if (choice === 'latest') return this.deploymentOf(target.service) ?? 'none';
+    return choice === 'keep' ? kept : choice;
   }
 
   /** From now on new invocations are refused for this reason; `undefined`: accepted again. */
@@ -169,53 +247,24 @@ export class LocalEngine implements Invocations, Operations {
   }
 
   register(request: RegisterRequest): Promise<Registered> {
-    return this.afterOthers(() => this.registerNow(request));
-  }
-
-  /**
-   * Changes of deployments one at a time, each decided on what the one before has made: so two registrations never
-   * plan the same revision, and a service never falls back to a deployment that is being removed as unused.
-   */
-  private afterOthers<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.changing.then(change);
-    this.changing = changed.then(
-      () => undefined,
-      // Whoever asked for it handles its failure; the next one goes on.
-      () => undefined,
-    );
-    return changed;
-  }
-
-  private async registerNow(request: RegisterRequest): Promise<Registered> {
-    parseLambdaArn(request.arn);
-    const { client, clock, random, defaults } = this.options;
-    const { state } = this.partition;
-    const before = findByAddress(state, request);
-    if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
-    const headers = request.additionalHeaders;
-    const discovery = { arn: request.arn, protocol: PROTOCOL, ...(headers === undefined ? {} : { headers }) };
-    const manifest = await discoverLambda(client, discovery).catch(error => this.explain(request.arn, error));
-    const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
-    const createdAt = before?.createdAt ?? clock.now();
-    const deployment = planDeployment(state, { request, manifest, id, createdAt, defaults });
-    if (request.dryRun) return { deployment, kind: 'dryRun' };
-    await new Promise<void>(resolve => {
-      this.partition.propose({ type: 'registerDeployment', deployment }, () => resolve());
-    });
-    return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
-  }
-
-  /** A call that fails says little; the function's configuration may say that it is not there or not ready. */
-  private async explain(arn: string, failure: unknown): Promise<never> {
-    const known: unknown = await this.options.lookUpFunction?.(arn).catch((error: unknown) => error);
-    throw known instanceof CodedError && known.code !== 'META0003' ? known : failure;
+    return this.changes.register(request);
   }
 
   removeDeployment(id: DeploymentId, force: boolean): Promise<Outcome> {
-    return this.afterOthers(async () => {
-      if (this.deployment(id) === undefined) return 'unknown';
-      if (!force && this.partition.isInUse(id)) return 'inUse';
-      return new Promise(resolve => this.partition.propose({ type: 'removeDeployment', id }, resolve));
-    });
+    return this.changes.remove(id, force);
+  }
+
+  promoteDeployment(id: DeploymentId, breaking: boolean): Promise<Deployment | undefined> {
+    return this.changes.promote(id, breaking);
+  }
+
+  updateDeployment(id: DeploymentId, change: DeploymentChange): Promise<Deployment | undefined> {
+    return this.changes.update(id, change);
+  }
+
+  updateService(name: string, change: ServiceChange): Promise<ServiceMetadata | undefined> {
+    return this.changes.updateService(name, change);
   }
 }
+
+const NO_TARGET: Target = { service: '', handler: '', key: '' };

@@ -17,7 +17,7 @@ const register: Command = {
 };
 const invoke = (n: number, startAt = 0): Command => ({
   type: 'invoke',
-  minted: { id: id(n), randomSeed: 1n },
+  minted: { id: id(n), deterministic: false, randomSeed: 1n },
   target: { service: 'Svc', handler: 'a', key: '' },
   headers: [],
   body: new Uint8Array(),

@@ -3,34 +3,18 @@
  * the store's rows, the log from their position on, then `outstanding`. P1 is kept by the proposer; S1 by the
  * flush, which stores a generation of rows with the position it reflects.
  */
-import { checkAttempt } from '../core/check.ts';
-import type { AfterFailure, AttemptEnd, Command, CommandOf, Op } from '../core/command.ts';
+import type { Command } from '../core/command.ts';
 import type { Effect } from '../core/effect.ts';
-import { handlerIn } from '../core/lifecycle.ts';
-import type {
-  AttemptFailure,
-  Deployment,
-  DeploymentId,
-  Entry,
-  Invocation,
-  InvocationId,
-  RetryPolicy,
-} from '../core/model.ts';
+import type { DeploymentId, Target } from '../core/model.ts';
 import { outstanding } from '../core/outstanding.ts';
-import { journalPrefix, META_KEY } from '../core/table.ts';
-import type { AnswerEnd } from '../format/answer.ts';
-import {
-  type AttemptOutcome,
-  type AttemptRequest,
-  encodeAttempt,
-  type FailedAttempt,
-} from '../invoker/attempt.ts';
+import { newestHandler } from '../core/registry.ts';
+import { META_KEY } from '../core/table.ts';
 import { Invoker, type InvokerOptions } from '../invoker/invoker.ts';
-import { nextStep } from '../invoker/retry.ts';
 import type { Log } from '../log/log.ts';
 import type { Clock, Logger, Random, Timers } from '../platform/ports.ts';
 import type { Store } from '../store/store.ts';
 import { TimerQueue } from '../timers/timer-queue.ts';
+import { Attempts, type AttemptsOptions } from './attempts.ts';
 import { Ids } from './ids.ts';
 import { type Done, Proposer } from './proposer.ts';
 import { recover } from './recovery.ts';
@@ -48,6 +32,7 @@ export interface PartitionOptions {
   readonly client: InvokerOptions['client'];
   readonly concurrencyLimit: number;
   readonly invokeTimeoutMs: number;
+  readonly eagerStateBytesMax: AttemptsOptions['eagerStateBytesMax'];
   readonly defaults: ServiceDefaults;
   /** Rows are stored this long after they changed, at the latest. */
   readonly flushIntervalMs: number;
@@ -57,8 +42,13 @@ export interface PartitionOptions {
   readonly timerWindow?: number;
 }
 
-/** Rows that make a flush due before its interval is over. */
+/** Rows, or bytes of records, that make a flush due before its interval is over. */
 const FLUSH_ROWS = 5_000;
+const FLUSH_BYTES = 32 * 2 ** 20;
+/** What is held in memory until it is written somewhere; more is refused until it has been. */
+const LIMITS = { records: 20_000, attempts: 100_000, unstoredBytes: 512 * 2 ** 20 } as const;
+/** Invocations read per turn when a deployment is to be removed. */
+const USE_SLICE = 500;
 /** Attempts taken up per turn of the event loop after a start. */
 const TAKE_UP_SLICE = 64;
 const ID_SECRET_BYTES = 32;
@@ -67,6 +57,7 @@ export class Partition {
   readonly state: State;
   readonly waiters: Waiters;
   readonly invoker: Invoker;
+  private readonly attempts: Attempts;
   readonly ids: Ids;
   private readonly options: PartitionOptions;
   private readonly proposer: Proposer;
@@ -75,6 +66,8 @@ export class Partition {
   private flushTimer: ReturnType<Timers['set']> | undefined;
   private stopped = false;
   private storeFailed = false;
+  /** `appliedBytes` of the proposer that the store reflects. */
+  private storedBytes = 0;
 
   private constructor(options: PartitionOptions, state: State, proposer: Proposer, ids: Ids) {
     this.options = options;
@@ -83,6 +76,12 @@ export class Partition {
     this.ids = ids;
     this.waiters = new Waiters(state);
     this.invoker = new Invoker({ ...options, ids });
+    this.attempts = new Attempts({
+      ...options,
+      state,
+      invoker: this.invoker,
+      propose: command => this.propose(command),
+    });
     this.timerQueue = new TimerQueue({
       clock: options.clock,
       timers: options.timers,
@@ -111,7 +110,9 @@ export class Partition {
     );
     await recover(log, state, proposer);
     const secret = state.get('meta', META_KEY)?.idSecret ?? (await initialize(options, proposer));
-    partition = new Partition(options, state, proposer, new Ids(options.random, secret));
+    const reader = { read: state.get.bind(state) };
+    const isRun = (target: Target): boolean => newestHandler(reader, target)?.handler.type === 'workflow';
+    partition = new Partition(options, state, proposer, new Ids(options.random, secret, isRun));
     partition.start();
     return partition;
   }
@@ -123,6 +124,19 @@ export class Partition {
   /** Commands that are accepted and not yet applied. */
   get backlog(): number {
     return this.proposer.backlog;
+  }
+
+  /** Why no more new work can be held for now, if so. Work that was accepted goes on. */
+  get overload(): string | undefined {
+    if (this.backlog >= LIMITS.records) return `${LIMITS.records} records wait for the log`;
+    if (this.invoker.active >= LIMITS.attempts) return `${LIMITS.attempts} attempts wait for their turn`;
+    if (this.unstoredBytes >= LIMITS.unstoredBytes) return 'the store cannot keep up with the log';
+    return undefined;
+  }
+
+  /** Records that are applied in memory and not in the store yet. */
+  private get unstoredBytes(): number {
+    return this.proposer.appliedBytes - this.storedBytes;
   }
 
   /** Starts no more attempts and waits for those under way to be recorded. */
@@ -185,7 +199,7 @@ export class Partition {
   private dispatch(effect: Effect): void {
     switch (effect.type) {
       case 'startAttempt':
-        this.startAttempt(effect.id, effect.attempt);
+        this.attempts.start(effect.id, effect.attempt);
         return;
       case 'abortAttempt':
         this.invoker.abort(effect.id, effect.attempt);
@@ -199,122 +213,6 @@ export class Partition {
       default:
         effect satisfies never;
     }
-  }
-
-  private startAttempt(id: InvocationId, attempt: number): void {
-    const inv = this.state.get('invocation', id);
-    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
-    const deployment = inv.pinned && this.state.get('deployment', inv.pinned.deployment);
-    if (inv.pinned === undefined || deployment === undefined) {
-      const message = `${inv.target.service} has no deployment (any more); register one that has it`;
-      this.attemptEnded(
-        id,
-        attempt,
-        { kind: 'failed', failure: { code: 'RT0011', status: 500, message } },
-        inv.entries,
-      );
-      return;
-    }
-    this.invoker.start({
-      id,
-      attempt,
-      arn: deployment.arn,
-      flow: inv.target.service,
-      protocolVersion: inv.pinned.protocolVersion,
-      encode: () => this.encodeAttempt(id, attempt, deployment),
-      done: (outcome, seenEntries) => this.attemptEnded(id, attempt, outcome, seenEntries),
-    });
-  }
-
-  /**
-   * Undefined when it has been killed: one record may end many invocations, and while its effects are performed one
-   * after the other, the first place to become free is offered to the next in the queue.
-   */
-  private encodeAttempt(
-    id: InvocationId,
-    attempt: number,
-    deployment: Deployment,
-  ): AttemptRequest | undefined {
-    const inv = this.state.get('invocation', id);
-    if (inv === undefined || inv.attempt !== attempt) return undefined;
-    return encodeAttempt(inv, this.entries(id), deployment, this.options.clock.now());
-  }
-
-  *entries(id: InvocationId): Iterable<Entry> {
-    for (const [, chunk] of this.state.scan('journal', journalPrefix(id))) yield* chunk.entries;
-  }
-
-  private attemptEnded(
-    id: InvocationId,
-    attempt: number,
-    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
-    seenEntries: number,
-  ): void {
-    const inv = this.state.get('invocation', id);
-    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
-    const command = (ops: readonly Op[], end: AttemptEnd): CommandOf<'attempt'> => ({
-      type: 'attempt',
-      id,
-      attempt,
-      seenEntries,
-      ops,
-      end,
-    });
-    if (outcome.kind === 'failed') {
-      this.propose(command([], this.failed(inv, outcome)));
-      return;
-    }
-    const { ops, end } = outcome.answer;
-    // C6: an answer that breaks off between two frames is not whole, and none of it is applied.
-    const proposed = command(end.kind === 'missing' ? [] : ops, this.decide(inv, end));
-    const rejected = checkAttempt({ read: (table, key) => this.state.get(table, key) }, inv, proposed);
-    if (rejected === undefined) this.propose(proposed);
-    else {
-      const deterministic = rejected.code === 'HF_JOURNAL_TOO_LONG';
-      this.propose(command([], this.failed(inv, { failure: rejected, deterministic })));
-    }
-  }
-
-  private decide(inv: Invocation, end: AnswerEnd): AttemptEnd {
-    if (end.kind === 'completed' || end.kind === 'suspended') return end;
-    if (end.kind === 'failed') return this.failed(inv, end);
-    const failure = {
-      code: 'RT0007',
-      status: 500,
-      message: 'The handler stopped in the middle of its answer.',
-    };
-    return this.failed(inv, { failure });
-  }
-
-  private failed(inv: Invocation, error: FailedAttempt): AttemptEnd {
-    const after: AfterFailure = nextStep(
-      this.retryPolicy(inv),
-      inv.failures,
-      error,
-      this.options.random.float(),
-    );
-    this.logFailure(inv, error.failure, after);
-    return { kind: 'failed', failure: error.failure, after };
-  }
-
-  private logFailure(inv: Invocation, failure: AttemptFailure, after: AfterFailure): void {
-    const { service, handler } = inv.target;
-    this.options.logger.warn('attempt failed', {
-      invocation: inv.id,
-      target: `${service}/${handler}`,
-      attempt: inv.attempt,
-      code: failure.code,
-      message: failure.message,
-      next: after.kind,
-      ...(after.kind === 'retry' ? { delayMs: after.delayMs } : {}),
-    });
-  }
-
-  private retryPolicy(inv: Invocation): RetryPolicy {
-    const { retryPolicy } = this.options.defaults;
-    const reader = { read: this.state.get.bind(this.state) };
-    const found = inv.pinned && handlerIn(reader, inv.pinned.deployment, inv.target);
-    return found === undefined ? retryPolicy : { ...found.service.retryPolicy, ...found.handler.retryPolicy };
   }
 
   private loadTimers(after: string, limit: number) {
@@ -333,7 +231,7 @@ export class Partition {
 
   private scheduleFlush(): void {
     if (this.stopped || this.flushing !== undefined || this.state.dirty === 0) return;
-    if (this.state.dirty >= FLUSH_ROWS) {
+    if (this.state.dirty >= FLUSH_ROWS || this.unstoredBytes >= FLUSH_BYTES) {
       this.flush();
       return;
     }
@@ -343,8 +241,10 @@ export class Partition {
   private flush(): void {
     if (this.flushTimer !== undefined) this.options.timers.clear(this.flushTimer);
     this.flushTimer = undefined;
+    const bytes = this.proposer.appliedBytes;
     this.flushing = this.state.flush(this.proposer.applied).then(
       () => {
+        this.storedBytes = bytes;
         this.flushing = undefined;
         this.scheduleFlush();
       },
@@ -357,10 +257,25 @@ export class Partition {
     );
   }
 
-  /** In-flight invocations pinned to a deployment, counted by reading all of them. */
-  isInUse(id: DeploymentId): boolean {
+  /**
+   * Whether it is the newest of a service, or an invocation that has not ended is pinned to it. Those are read a slice
+   * at a time: one that begins meanwhile is pinned to the newest, or to what somebody chose for it.
+   */
+  async isInUse(id: DeploymentId): Promise<boolean> {
     for (const [, pointer] of this.state.scan('service', '')) if (pointer.deployment === id) return true;
-    for (const [, inv] of this.state.scan('invocation', '')) if (inv.pinned?.deployment === id) return true;
+    let after: string | undefined = '';
+    while (after !== undefined) {
+      let read = 0;
+      const from: string = after;
+      after = undefined;
+      for (const [key, { pinned }] of this.state.scanAfter('invocation', '', from)) {
+        if (pinned?.deployment === id) return true;
+        if (++read < USE_SLICE) continue;
+        after = key;
+        break;
+      }
+      await new Promise<void>(resolve => this.options.timers.soon(resolve));
+    }
     return false;
   }
 }

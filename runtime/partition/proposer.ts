@@ -21,6 +21,7 @@ interface Appended {
   readonly record: CommandRecord;
   readonly done: Done | undefined;
   readonly position: Position;
+  readonly bytes: number;
 }
 
 export interface ProposerOptions {
@@ -51,6 +52,8 @@ export class Proposer {
   private stopped = false;
   /** The position and time that the state reflects. */
   position: Position;
+  /** Of all records applied since the start, as the log has them. */
+  appliedBytes = 0;
   private appliedAt: number;
 
   constructor(options: ProposerOptions, position: Position, at: number) {
@@ -101,12 +104,15 @@ export class Proposer {
     const records = proposals.map(({ command }) => ({ at, command }));
     this.appending += records.length;
     this.appends += 1;
-    this.options.log.append(records.map(encodeRecord), first => {
+    const encoded = records.map(encodeRecord);
+    const sizes = encoded.map(({ length }) => length);
+    this.options.log.append(encoded, first => {
       if (this.stopped) return;
       this.appending -= records.length;
       this.appends -= 1;
       for (const [offset, record] of records.entries()) {
-        this.durable.push({ record, done: proposals[offset]?.done, position: first + offset });
+        const done = proposals[offset]?.done;
+        this.durable.push({ record, done, position: first + offset, bytes: sizes[offset] ?? 0 });
       }
       if (!this.applying) this.applySlice();
       this.scheduleAppend();
@@ -130,7 +136,8 @@ export class Proposer {
     this.options.onApplied();
   }
 
-  private apply({ record, done, position }: Appended): void {
+  private apply({ record, done, position, bytes }: Appended): void {
+    this.appliedBytes += bytes;
     const { effects, outcome } = this.fold(record, position);
     done?.(outcome, record.at);
     for (const effect of effects) this.options.dispatch(effect);

@@ -131,10 +131,12 @@ test.for<readonly [string, { readonly steps: readonly Step[]; readonly routes: r
     },
   ],
   [
-    'what is not served is refused whole',
-    { steps: [['1', { Svc: ['a'], Obj: ['o'] }, {}, 'HF_SERVICE_TYPE']], routes: [] },
+    'every type of service',
+    {
+      steps: [['1', { Svc: ['a'], Obj: ['o'], Wf: ['run'] }, {}, 'created']],
+      routes: ['Obj@1 r1 o', 'Svc@1 r1 a', 'Wf@1 r1 run'],
+    },
   ],
-  ['a workflow as well', { steps: [['1', { Wf: ['run'] }, {}, 'HF_SERVICE_TYPE']], routes: [] }],
 ])('%s', async ([, story]) => {
   const fixture = await setUp();
   for (const [version, offer, options, kind] of story.steps) {
@@ -182,4 +184,80 @@ test('unused is decided after the removal before it, which may have made it used
   ];
   expect(await Promise.all(outcomes)).toEqual(['applied', 'inUse']);
   expect(routes(fixture)).toEqual(['Svc@1 r1 a']);
+});
+
+async function versions(fixture: Fixture, ...offers: readonly (readonly string[])[]) {
+  for (const [index, handlers] of offers.entries()) {
+    await register(fixture, String(index + 1), { Svc: handlers }, { breaking: true });
+  }
+  const byArn = (a: { arn: string }, b: { arn: string }) => (a.arn < b.arn ? -1 : 1);
+  return [...fixture.engine.deployments()].sort(byArn).map(({ id }) => id);
+}
+
+test('a rollback is one call; the next registration is measured by what callers have then', async () => {
+  const fixture = await setUp();
+  const { engine } = fixture;
+  const [one] = await versions(fixture, ['a', 'b'], ['a', 'c']);
+  await expect(engine.promoteDeployment(one as never, false)).rejects.toMatchObject({ code: 'META0006' });
+  expect(routes(fixture)).toEqual(['Svc@2 r2 a,c']);
+  expect(await engine.promoteDeployment(one as never, true)).toMatchObject({ id: one });
+  expect(routes(fixture)).toEqual(['Svc@1 r1 a,b']);
+  expect(await register(fixture, '3', { Svc: ['a', 'c'] })).toBe('META0006');
+  expect(await register(fixture, '3', { Svc: ['a', 'b'] })).toBe('created');
+  expect(routes(fixture)).toEqual(['Svc@3 r3 a,b']);
+  expect(await engine.promoteDeployment('dp_none' as never, true)).toBeUndefined();
+});
+
+test('an operator changes settings, of a service or of one handler, until the next revision', async () => {
+  const fixture = await setUp();
+  const { engine } = fixture;
+  await versions(fixture, ['a', 'b']);
+  await engine.updateService('Svc', {
+    public: false,
+    journalRetentionMs: 7,
+    retryPolicy: { maxAttempts: 2 },
+  });
+  await engine.updateService('Svc', { handler: 'b', public: true, retryPolicy: { maxAttempts: 9 } });
+  expect(engine.service('Svc')).toMatchObject({
+    public: false,
+    journalRetentionMs: 7,
+    retryPolicy: { maxAttempts: 2, initialIntervalMs: 10 },
+    handlers: [
+      { name: 'a', public: false },
+      { name: 'b', public: true, retryPolicy: { maxAttempts: 9 } },
+    ],
+  });
+  expect(await engine.updateService('Svc', { handler: 'none' })).toBeUndefined();
+  expect(await engine.updateService('None', {})).toBeUndefined();
+  await register(fixture, '2', { Svc: ['a', 'b'] });
+  expect(engine.service('Svc')).toMatchObject({ public: true, journalRetentionMs: 0 });
+});
+
+test('a deployment moves to another address when that offers the same', async () => {
+  const fixture = await setUp();
+  const { world, engine } = fixture;
+  const [one] = await versions(fixture, ['a', 'b']);
+  const moved = async (
+    version: string,
+    offer: Offer,
+    options: { overwrite?: boolean; dryRun?: boolean } = {},
+  ) => {
+    const asked = world.calls.length;
+    const updating = engine.updateDeployment(one as never, { arn: arnOf(version), ...options }).then(
+      deployment => deployment?.arn,
+      (error: { readonly code: string }) => error.code,
+    );
+    await settled();
+    discovered(world, asked, offer);
+    return updating;
+  };
+  expect(await moved('7', { Svc: ['a'] })).toBe('META0016');
+  expect(await moved('7', { Svc: ['b', 'a'] }, { dryRun: true })).toBe(arnOf('7'));
+  expect(routes(fixture)).toEqual(['Svc@1 r1 a,b']);
+  expect(await moved('7', { Svc: ['b', 'a'] })).toBe(arnOf('7'));
+  expect(await moved('8', { Svc: ['z'] }, { overwrite: true })).toBe(arnOf('8'));
+  expect(routes(fixture)).toEqual(['Svc@8 r1 z']);
+  expect(engine.deployments()).toHaveLength(1);
+  await register(fixture, '9', { Svc: ['z'] });
+  expect(await moved('9', { Svc: ['z'] })).toBe('META0004');
 });

@@ -43,19 +43,15 @@ export function findByAddress(view: View, request: RegisterRequest): Deployment 
   return undefined;
 }
 
-/** Throws META0006 for a revision that would break callers, HF_SERVICE_TYPE for a kind that is not served. */
+/** Throws META0006 for a revision that would break callers. */
 export function planDeployment(view: View, registration: Registration): Deployment {
   const { request, manifest, id, createdAt, defaults } = registration;
   const services = manifest.services.map(service => {
-    if (service.type !== 'service') {
-      throw new CodedError(
-        'HF_SERVICE_TYPE',
-        `${service.name} is a ${service.type === 'workflow' ? 'workflow' : 'virtual object'}, which this version ` +
-          'of Holdfast does not serve. Register a deployment of plain services.',
-      );
-    }
     const newest = newestRevision(view, service.name);
-    if (newest !== undefined && !request.breaking && !request.force) checkCompatible(newest.service, service);
+    const current = currentRevision(view, service.name) ?? newest?.service;
+    if (current !== undefined && !request.breaking && !request.force) {
+      checkCompatible(current, service, 'Register with "breaking": true');
+    }
     const replaced = revisionOf(view, id, service.name);
     return toService(service, replaced ?? (newest?.revision ?? 0) + 1, defaults);
   });
@@ -70,6 +66,13 @@ export function planDeployment(view: View, registration: Registration): Deployme
     ...(manifest.sdkVersion === undefined ? {} : { sdkVersion: manifest.sdkVersion }),
     services,
   };
+}
+
+/** What callers have now; after a rollback that is not the newest. */
+function currentRevision(view: View, name: string): ServiceMetadata | undefined {
+  const pointer = view.get('service', name);
+  const deployment = pointer && view.get('deployment', pointer.deployment);
+  return deployment?.services.find(service => service.name === name);
 }
 
 function newestRevision(view: View, name: string) {
@@ -88,7 +91,12 @@ function revisionOf(view: View, id: DeploymentId, name: string): number | undefi
   return deployment && revisionIn(deployment, name);
 }
 
-function checkCompatible(before: ServiceMetadata, after: ServiceManifest): void {
+/** `what` breaks callers: its type changes, or handlers go. */
+export function checkCompatible(
+  before: ServiceMetadata,
+  after: Pick<ServiceMetadata, 'name' | 'type'> & { readonly handlers: readonly { readonly name: string }[] },
+  how: string,
+): void {
   const removed = before.handlers.filter(
     ({ name }) => !after.handlers.some(handler => handler.name === name),
   );
@@ -99,7 +107,27 @@ function checkCompatible(before: ServiceMetadata, after: ServiceManifest): void 
       : `changes from ${before.type} to ${after.type}`;
   throw new CodedError(
     'META0006',
-    `${after.name} ${what}, which breaks its callers. Register with "breaking": true if that is meant.`,
+    `${after.name} ${what}, which breaks its callers. ${how} if that is meant.`,
+  );
+}
+
+/** Throws META0016 where a changed address offers something else than the deployment had. */
+export function checkSimilar(before: Deployment, after: Deployment): void {
+  const names = (services: readonly ServiceMetadata[]): string =>
+    JSON.stringify(
+      services
+        .map(({ name, type, handlers }) => [
+          name,
+          type,
+          handlers.map(handler => `${handler.name} ${handler.type}`).sort(),
+        ])
+        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+    );
+  if (names(before.services) === names(after.services)) return;
+  throw new CodedError(
+    'META0016',
+    `the function does not have the same services and handlers as ${before.id}. Register it as a deployment of its ` +
+      'own, or send "overwrite": true if it is to take the place of this one.',
   );
 }
 

@@ -6,10 +6,12 @@
  * which is kept as a cache because what was touched a second ago is what is touched next, then at the store.
  */
 
-import type { InvocationId } from '../core/model.ts';
+import type { Entry, InvocationId, StateEntry, Target } from '../core/model.ts';
 import {
   journalKey,
+  journalPrefix,
   type Rows,
+  statePrefix,
   TABLE_NAMES,
   type TableName,
   type TableWrite,
@@ -136,7 +138,7 @@ export class State implements View {
     const id = prefix.slice(0, -1);
     const first = journalKey(id as InvocationId, 0);
     const rows = new Map<string, Rows['journal'] | undefined>();
-    const layers = [this.flushed.journal(id), this.flushing?.journal(id), this.active.journal(id)];
+    const layers = [this.flushed, this.flushing, this.active].map(layer => layer?.group('journal', prefix));
     // A journal whose first chunk was created in one of these generations has all of its chunks here.
     if (!layers.some(layer => layer?.get(first)?.fresh)) {
       for (const [key, row] of this.storedRows('journal', prefix, '')) rows.set(key, row);
@@ -189,6 +191,16 @@ function writeApplied({ position, at }: Applied): Uint8Array {
   writer.uint(position);
   writer.uint(at);
   return writer.take();
+}
+
+/** The journal of an invocation, in order. */
+export function* journalOf(view: View, id: InvocationId): Iterable<Entry> {
+  for (const [, chunk] of view.scan('journal', journalPrefix(id))) yield* chunk.entries;
+}
+
+/** The state of an object or workflow, in the order of its keys. */
+export function* stateOf(view: View, of: Pick<Target, 'service' | 'key'>): Iterable<StateEntry> {
+  for (const [, { key, value }] of view.scan('state', statePrefix(of))) yield [key, value];
 }
 
 /** Digest input of the whole state, for comparing two folds of one log (S2). */

@@ -2,13 +2,13 @@
  * What both HTTP versions share: one request and its answer, from the first header to the last byte.
  *
  * Invariants: the handler runs at most once, and only with a whole body within its bound; an exchange is answered
- * at most once; `onClose` and the answer exclude each other; the bytes of bodies that are still being read are
- * counted in `Intake` until the body is whole or the exchange is over.
+ * at most once; `onClose` and the answer exclude each other; the bytes of a body are counted in `Intake` until the
+ * handler has taken it or the exchange is over; every exchange that is not over is counted in `open`.
  */
 import type { HeaderList, HttpAnswer, HttpHandler, HttpReply, HttpRequest } from './http-handler.ts';
 import type { Job, TurnBudget } from './turn-budget.ts';
 
-/** Bytes of all bodies being read, over all connections: what slow clients together may occupy. */
+/** Bytes of all bodies that no handler has taken, over all connections: what clients together may occupy. */
 export class Intake {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -35,6 +35,11 @@ export interface Exchanges {
   readonly turns: TurnBudget;
   readonly intake: Intake;
   readonly maxHeaders: number;
+  readonly maxRequests: number;
+  /** How long a client may take no byte of its answer. */
+  readonly stalledMs: number;
+  /** Exchanges that are not over. */
+  open: number;
   /** Of each connection, the exchanges that are not over. */
   readonly connections: Set<ReadonlySet<Exchange>>;
   /** A connection that carried its last answer is closed. */
@@ -46,6 +51,12 @@ const STOPPED_READING = 'the server is stopping, and nothing of it was accepted:
 const STOPPED_WAITING =
   'the server is stopping; what was accepted goes on when it is back: attach to the invocation, or repeat the ' +
   'request with the same idempotency key';
+
+const OVERLOADED = 'too many requests are being received or wait for an answer; try again later';
+const TOO_MANY_BODIES = 'too many request bodies are being received at once; try again later';
+
+/** What holds a chunk takes about as much as this, so a body in tiny chunks must not count by its bytes alone. */
+const CHUNK_BYTES = 512;
 
 const EMPTY = new Uint8Array(0);
 
@@ -59,11 +70,14 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
   protected phase: 'reading' | 'handed' | 'over' = 'reading';
   #chunks: Uint8Array[] | undefined;
   #read = 0;
+  /** What `Intake` counts for it. */
+  #charged = 0;
   #body: Uint8Array = EMPTY;
   #closed: (() => void) | undefined;
 
   constructor(shared: Exchanges) {
     this.shared = shared;
+    shared.open += 1;
   }
 
   get reading(): boolean {
@@ -73,6 +87,7 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
   takeBody(): Uint8Array {
     const body = this.#body;
     this.#body = EMPTY;
+    this.#uncharge();
     return body;
   }
 
@@ -117,8 +132,12 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
   /** Answered or gone; called once. */
   protected abstract ended(): void;
 
-  /** Whether the request may go on to its body; refuses it otherwise. */
-  protected admit(contentLength: number): boolean {
+  /** Whether the request may go on to its body; refuses it otherwise. `surplus`: its connection is one too many. */
+  protected admit(contentLength: number, surplus: boolean): boolean {
+    if (surplus || this.shared.open > this.shared.maxRequests) {
+      this.refuse(429, OVERLOADED);
+      return false;
+    }
     if (this.headers.length > this.shared.maxHeaders) {
       this.refuse(431, `more than ${this.shared.maxHeaders} headers`);
       return false;
@@ -144,10 +163,12 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
       this.refuse(413, tooLarge(limit));
       return;
     }
-    if (!this.shared.intake.take(chunk.byteLength)) {
-      this.refuse(429, 'too many request bodies are being received at once; try again later');
+    const charge = chunk.byteLength + CHUNK_BYTES;
+    if (!this.shared.intake.take(charge)) {
+      this.refuse(429, TOO_MANY_BODIES);
       return;
     }
+    this.#charged += charge;
     this.#read += chunk.byteLength;
     if (this.#chunks === undefined) this.#chunks = [chunk];
     else this.#chunks.push(chunk);
@@ -158,7 +179,7 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
     const chunks = this.#chunks;
     if (chunks !== undefined) {
       this.#body = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, this.#read);
-      this.#dropBody();
+      this.#chunks = undefined;
     }
     this.phase = 'handed';
     this.shared.turns.run(this);
@@ -166,14 +187,16 @@ export abstract class Exchange implements HttpRequest, HttpReply, Job {
 
   #finish(): void {
     this.phase = 'over';
-    this.#dropBody();
+    this.shared.open -= 1;
+    this.#chunks = undefined;
+    this.#body = EMPTY;
+    this.#uncharge();
   }
 
-  #dropBody(): void {
-    if (this.#chunks === undefined) return;
-    this.shared.intake.release(this.#read);
-    this.#chunks = undefined;
-    this.#read = 0;
+  #uncharge(): void {
+    if (this.#charged === 0) return;
+    this.shared.intake.release(this.#charged);
+    this.#charged = 0;
   }
 }
 

@@ -16,27 +16,30 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { descriptorsMax } from './descriptors.ts';
 import { CodedError } from './error.ts';
 import { type Exchange, type Exchanges, Intake } from './http-exchange.ts';
 import type { HttpHandler } from './http-handler.ts';
-import { Http1Exchange, liveExchanges } from './http1-exchange.ts';
+import { Http1Exchange, liveExchanges, markSurplus } from './http1-exchange.ts';
 import { Http2Exchange } from './http2-exchange.ts';
 import { TurnBudget } from './turn-budget.ts';
 
 export interface HttpLimits {
-  /** @default 10_000 connections; further ones are closed at once. */
+  /** @default 10_000 connections; on as many more HTTP/1.1 requests get 429, further ones are closed at once. */
   readonly maxConnections?: number;
+  /** @default 20_000 requests that are being received or wait for an answer; more get 429. */
+  readonly maxRequests?: number;
   /** @default 16 KiB of request line and headers. */
   readonly headerBytesMax?: number;
   /** @default 128 */
   readonly maxHeaders?: number;
   /** @default 10 s from the first byte of a request, or from the connection, to its last header. */
   readonly headersTimeoutMs?: number;
-  /** @default 60 s to the last byte of the body. */
+  /** @default 60 s to the last byte of the body; as long may a client take nothing of its answer. */
   readonly requestTimeoutMs?: number;
   /** @default 75 s without a request; longer than a load balancer's 60 s, so that it is never we who cut first. */
   readonly idleTimeoutMs?: number;
-  /** @default 256 MiB of bodies being received, over all connections. */
+  /** @default 256 MiB of bodies being received or waiting for the handler, over all connections; more get 429. */
   readonly intakeBytesMax?: number;
   /** @default 256 HTTP/2 streams of one connection at a time. */
   readonly maxStreams?: number;
@@ -63,11 +66,16 @@ export interface HttpServer {
 }
 
 const TCP_KEEP_ALIVE_MS = 60_000;
+/** Descriptors left for files and for connections of our own: without them nothing that was accepted gets done. */
+const DESCRIPTORS_KEPT = 2_048;
+/** Of connections that are not accepted yet; what the kernel cannot queue there it resets. Its own bound is this. */
+const BACKLOG = 4_096;
 /** For the last answers of a stop to leave. */
 const FLUSH_MS = 500;
 
 const DEFAULTS: Required<HttpLimits> = {
   maxConnections: 10_000,
+  maxRequests: 20_000,
   headerBytesMax: 16 * 1024,
   maxHeaders: 128,
   headersTimeoutMs: 10_000,
@@ -86,6 +94,9 @@ export function listen(options: ListenOptions): Promise<HttpServer> {
     turns: new TurnBudget(limits.turnBudgetMs),
     intake: new Intake(limits.intakeBytesMax),
     maxHeaders: limits.maxHeaders,
+    maxRequests: limits.maxRequests,
+    stalledMs: limits.requestTimeoutMs,
+    open: 0,
     connections: new Set(),
     closing: false,
   };
@@ -99,7 +110,7 @@ export function listen(options: ListenOptions): Promise<HttpServer> {
       http2.stop();
       reject(new CodedError('HF_LISTEN_FAILED', text, { cause }));
     });
-    http1.listen({ host, port, backlog: 1024 }, () => {
+    http1.listen({ host, port, backlog: BACKLOG }, () => {
       const actual = http1.address() as AddressInfo;
       const close: HttpServer['close'] = (graceMs, idle) =>
         stop(shared, http1, http2, sniffing, graceMs, idle);
@@ -131,13 +142,18 @@ function createHttp1(shared: Exchanges, limits: Required<HttpLimits>): Server {
   });
   // One more than allowed is kept, because the parser drops the excess in silence and we refuse it.
   server.maxHeadersCount = limits.maxHeaders + 1;
-  server.maxConnections = limits.maxConnections;
+  server.maxConnections = connectionsInAll(limits.maxConnections);
   server.on('request', (message, response) => new Http1Exchange(shared, message, response).begin(false));
   server.on('checkContinue', (message, response) => new Http1Exchange(shared, message, response).begin(true));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
     refuseConnection(shared.handler, error, socket as Socket),
   );
   return server;
+}
+
+/** Those that are served, and those that are there only to be told to try again later, if there is room for them. */
+function connectionsInAll(served: number): number {
+  return Math.max(served, Math.min(2 * served, descriptorsMax() - DESCRIPTORS_KEPT));
 }
 
 const PARSE_STATUS: Readonly<Record<string, number>> = {
@@ -258,7 +274,13 @@ function shareConnections(http1: Server, http2: Http2Server, limits: Required<Ht
   if (serveHttp1 === undefined) throw new Error('node:http no longer serves connections by event');
   http1.removeAllListeners('connection');
   const sniffing = new Set<Socket>();
+  let open = 0;
   http1.on('connection', (socket: Socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    if (open > limits.maxConnections) markSurplus(socket);
     sniffing.add(socket);
     let seen: Buffer | undefined;
     const cut = (): void => {

@@ -7,11 +7,21 @@ import type { Socket } from 'node:net';
 import { Exchange, type Exchanges, isBodyless, splitTarget } from './http-exchange.ts';
 import type { HeaderList, HttpAnswer } from './http-handler.ts';
 
-/** How long a refused client may go on sending before it is cut; closing at once would lose the answer to a reset. */
-const LINGER_MS = 1_000;
+/**
+ * How long a refused client may be silent before it is cut, and go on sending in all. Closing at once would lose the
+ * answer to a reset.
+ */
+const LINGER_SILENT_MS = 1_000;
+const LINGER_MS = 10_000;
 
 const live = Symbol('live');
-type LiveSocket = Socket & { [live]?: Set<Http1Exchange> };
+const surplus = Symbol('surplus');
+type LiveSocket = Socket & { [live]?: Set<Http1Exchange>; [surplus]?: true };
+
+/** This connection is one too many: its requests are refused, and it is closed with the first answer. */
+export function markSurplus(socket: Socket): void {
+  (socket as LiveSocket)[surplus] = true;
+}
 
 /** Exchanges of this connection that are not over. */
 export function liveExchanges(socket: Socket): ReadonlySet<Http1Exchange> | undefined {
@@ -41,7 +51,8 @@ export class Http1Exchange extends Exchange {
   /** `expectsContinue`: the client waits for `100 Continue` before it sends the body. */
   begin(expectsContinue: boolean): void {
     const length = bodyLength(this.headers);
-    if (!this.admit(length) || (length < 0 && !this.admitChunked())) return;
+    const isSurplus = (this.#message.socket as LiveSocket)[surplus] === true;
+    if (!this.admit(length, isSurplus) || (length < 0 && !this.admitChunked())) return;
     if (length === 0) {
       this.complete();
       return;
@@ -64,6 +75,17 @@ export class Http1Exchange extends Exchange {
   protected write(status: number, headers: HeaderList, body: Uint8Array | string | undefined): void {
     this.#response.writeHead(status, withLength(headers, status, body, this.shared.closing));
     this.#response.end(isBodyless(status) ? undefined : body);
+    if (this.#message.socket.writableLength > 0) this.#boundStalling();
+  }
+
+  /** Whoever asks for much and reads none of it would keep it in memory for ever. */
+  #boundStalling(): void {
+    const socket: LiveSocket = this.#message.socket;
+    socket.setTimeout(this.shared.stalledMs);
+    // Idle connections have a time of their own, set by now; a pipelined request waits as long as it likes.
+    this.#response.once('finish', () => {
+      if ((socket[live]?.size ?? 0) > 0) socket.setTimeout(0);
+    });
   }
 
   protected writeRefusal(answer: HttpAnswer): void {
@@ -75,7 +97,11 @@ export class Http1Exchange extends Exchange {
       response.end();
       return;
     }
-    const cut = setTimeout(() => message.socket.destroy(), LINGER_MS);
+    const cut = setTimeout(() => message.socket.destroy(), LINGER_SILENT_MS);
+    const until = performance.now() + LINGER_MS;
+    message.on('data', () => {
+      if (performance.now() < until) cut.refresh();
+    });
     message.once('end', () => response.end());
     message.socket.once('close', () => clearTimeout(cut));
     message.resume();

@@ -43,7 +43,7 @@ export class Http2Exchange extends Exchange {
   }
 
   begin(ended: boolean): void {
-    if (!this.admit(Number(headerOf(this, 'content-length') ?? -1))) return;
+    if (!this.admit(Number(headerOf(this, 'content-length') ?? -1), false)) return;
     if (ended) {
       this.complete();
       return;
@@ -71,6 +71,10 @@ export class Http2Exchange extends Exchange {
     } else {
       stream.respond(head);
       stream.end(body);
+      // Smaller ones are bounded by what a session may hold. This one must not be kept for who reads none of it.
+      if (length > WINDOW_BYTES) {
+        stream.setTimeout(this.shared.stalledMs, () => stream.close(constants.NGHTTP2_CANCEL));
+      }
     }
   }
 
@@ -85,6 +89,9 @@ export class Http2Exchange extends Exchange {
     this.#live.delete(this);
   }
 }
+
+/** What a client lets come before it reads, unless it says otherwise. */
+const WINDOW_BYTES = 65_535;
 
 function ignoreReset(): void {}
 

@@ -129,6 +129,7 @@ async function startEngine(options: ServerOptions, undo: Undo): Promise<Engine> 
     random,
     logger,
     client,
+    eagerStateBytesMax: settings.eagerStateLimitBytes,
     concurrencyLimit: settings.lambdaConcurrency,
     invokeTimeoutMs: settings.invokeTimeoutMs,
     defaults,

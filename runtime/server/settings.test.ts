@@ -33,6 +33,7 @@ test('the defaults', () => {
     lambdaConcurrency: 1000,
     invokeTimeoutMs: 930_000,
     abortTimeoutMs: 600_000,
+    eagerStateLimitBytes: 4 * 1024 * 1024,
     retryInitialIntervalMs: 500,
     retryFactor: 2,
     retryMaxIntervalMs: 60_000,

@@ -69,6 +69,12 @@ export const SETTINGS = {
     default: '15m 30s',
     doc: 'An attempt that takes longer has failed. Default: what Lambda allows a function, and some slack.',
   },
+  eagerStateLimit: {
+    // What is left of Lambda's 6 MB is a further limit, applied where a request is made.
+    type: { kind: 'bytes', min: 0, max: 32 * MIB },
+    default: '4MiB',
+    doc: 'State of an object or workflow sent along with each attempt. What exceeds it is read when it is asked for.',
+  },
   abortTimeout: {
     type: { kind: 'duration', min: 0, max: DAY },
     default: '10m',

@@ -5,6 +5,7 @@ import { parseDurationMs } from '../../platform/duration.ts';
 
 interface CapturedHandler {
   readonly name: string;
+  readonly public: boolean;
   readonly ty?: string;
   readonly documentation?: string;
   readonly metadata?: Record<string, string>;
@@ -18,6 +19,7 @@ interface CapturedHandler {
 interface CapturedService {
   readonly name: string;
   readonly ty: 'Service' | 'VirtualObject' | 'Workflow';
+  readonly public?: boolean;
   readonly handlers?: readonly CapturedHandler[];
   readonly documentation?: string;
   readonly metadata?: Record<string, string>;
@@ -47,6 +49,7 @@ export interface CapturedDeployment {
 function handlerOf(json: CapturedHandler): HandlerMetadata {
   const { documentation, metadata, journal_retention, retry_policy, ty } = json;
   return handlerMetadata(json.name, {
+    public: json.public,
     ...(ty === undefined ? {} : { type: ty.toLowerCase() as 'shared' }),
     ...(documentation === undefined ? {} : { documentation }),
     ...(metadata === undefined ? {} : { metadata }),
@@ -64,6 +67,7 @@ export function serviceOf(json: CapturedService): ServiceMetadata {
   return serviceMetadata(json.name, json.handlers.map(handlerOf), {
     type: TYPES[json.ty],
     revision: json.revision,
+    public: json.public ?? true,
     ...(json.documentation === undefined ? {} : { documentation: json.documentation }),
     ...(json.metadata === undefined ? {} : { metadata: json.metadata }),
     enableLazyState: json.enable_lazy_state,

@@ -12,7 +12,18 @@ import type {
 } from '../../core/model.ts';
 import { Exchange, type Sent } from '../../ingress/testing/scripted-engine.ts';
 import { silent } from '../../ingress/testing/setup.ts';
-import type { Operations, Registered, RegisterRequest } from '../../partition/engine.ts';
+import type {
+  DeploymentChange,
+  DeploymentChoice,
+  ObjectState,
+  Operations,
+  PatchStateRequest,
+  Registered,
+  RegisterRequest,
+  RestartOutcome,
+  RestartRequest,
+  ServiceChange,
+} from '../../partition/engine.ts';
 import type { CodedError } from '../../platform/error.ts';
 import type { Clock } from '../../platform/ports.ts';
 import { createAdmin } from '../admin.ts';
@@ -23,12 +34,23 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 
 /** An engine whose next answers a test writes down. */
 export class Script implements Operations {
-  outcome: Outcome = 'applied';
+  /** Of the next operations; else they succeed. */
+  outcome: Outcome | undefined;
+  /** Of single invocations, where they differ. */
+  outcomes = new Map<InvocationId, Outcome>();
+  restarted: RestartOutcome = { kind: 'restarted', id: NEW };
+  /** What was asked for, in order. */
+  asked: unknown[] = [];
+  stored: ObjectState = { version: 'v', entries: [] };
+  /** What becomes of a service, where that is not what is found. */
+  changed: ServiceMetadata | undefined;
+  refused: CodedError | undefined;
   found: readonly ServiceMetadata[] = [];
   all: readonly Deployment[] = [];
   registered: Registered['kind'] | CodedError = 'created';
   requests: RegisterRequest[] = [];
   one: Invocation | CompletedInvocation | undefined;
+  heldBy: InvocationId | undefined;
   entries: readonly Entry[] = [];
 
   services() {
@@ -49,18 +71,68 @@ export class Script implements Operations {
   journal() {
     return this.entries;
   }
-  cancel(_id: InvocationId, done: (outcome: Outcome) => void) {
-    done(this.outcome);
+  #operate(verb: string, id: InvocationId, done: (outcome: Outcome) => void): void {
+    this.asked.push([verb, id]);
+    done(this.outcomes.get(id) ?? this.outcome ?? (verb === 'kill' ? 'ended' : 'applied'));
   }
-  kill = this.cancel;
-  resume = this.cancel;
+  cancel(id: InvocationId, done: (outcome: Outcome) => void) {
+    this.#operate('cancel', id, done);
+  }
+  kill(id: InvocationId, done: (outcome: Outcome) => void) {
+    this.#operate('kill', id, done);
+  }
+  pause(id: InvocationId, done: (outcome: Outcome) => void) {
+    this.#operate('pause', id, done);
+  }
+  purge(id: InvocationId, done: (outcome: Outcome) => void) {
+    this.#operate('purge', id, done);
+  }
+  purgeJournal(id: InvocationId, done: (outcome: Outcome) => void) {
+    this.#operate('purgeJournal', id, done);
+  }
+  resume(id: InvocationId, deployment: DeploymentChoice, done: (outcome: Outcome) => void) {
+    this.#operate(`resume ${deployment}`, id, done);
+  }
+  restartAsNew(request: RestartRequest, done: (outcome: RestartOutcome) => void) {
+    this.asked.push(request);
+    done(this.restarted);
+  }
+  holder(): InvocationId | undefined {
+    return this.heldBy;
+  }
+
+  state(service: string, key: string) {
+    this.asked.push(['state', service, key]);
+    return this.stored;
+  }
+  patchState(request: PatchStateRequest, done: () => void) {
+    this.asked.push(request);
+    done();
+  }
+  updateService(name: string, change: ServiceChange) {
+    this.asked.push([name, change]);
+    if (this.refused !== undefined) return Promise.reject(this.refused);
+    return Promise.resolve(this.changed ?? this.found.find(service => service.name === name));
+  }
+  promoteDeployment(id: DeploymentId, breaking: boolean) {
+    this.asked.push(['promote', id, breaking]);
+    return this.#deployment(id);
+  }
+  updateDeployment(id: DeploymentId, change: DeploymentChange) {
+    this.asked.push([id, change]);
+    return this.#deployment(id);
+  }
+  #deployment(id: DeploymentId): Promise<Deployment | undefined> {
+    if (this.refused !== undefined) return Promise.reject(this.refused);
+    return Promise.resolve(this.deployment(id));
+  }
   register(request: RegisterRequest): Promise<Registered> {
     this.requests.push(request);
     if (this.registered instanceof Error) return Promise.reject(this.registered);
     return Promise.resolve({ deployment: this.all[0] as Deployment, kind: this.registered });
   }
   removeDeployment(): Promise<Outcome> {
-    return Promise.resolve(this.outcome);
+    return Promise.resolve(this.outcome ?? 'applied');
   }
 }
 
@@ -90,6 +162,7 @@ export function ask(
   return new Exchange(admin, method, url, [HOST, ...headers], body).answered;
 }
 
+export const NEW = encodeInvocationId(new Uint8Array(24).fill(9)) as InvocationId;
 export const DP = encodeId('dp', new Uint8Array(16).fill(3)) as DeploymentId;
 export const INV = encodeInvocationId(new Uint8Array(24).fill(5)) as InvocationId;
 export const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:f:1';

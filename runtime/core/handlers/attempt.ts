@@ -3,7 +3,8 @@ import type { AttemptEnd, CommandOf } from '../command.ts';
 import type { Draft, Working } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
 import { end, startAttempt } from '../lifecycle.ts';
-import { type Awaiting, type Invocation, NO_FAILURES, TIME_MAX } from '../model.ts';
+import { type Awaiting, CANCEL, type Invocation, NO_FAILURES, TIME_MAX } from '../model.ts';
+import { move } from '../move.ts';
 import { applyOp } from '../ops/index.ts';
 
 /** How long to wait when what the partition checked before proposing is no longer true when it is applied. */
@@ -20,7 +21,7 @@ export function attempt(draft: Draft, command: CommandOf<'attempt'>): Outcome {
   if (rejected !== undefined) {
     const failures = { ...inv.failures, counted: inv.failures.counted + 1 };
     const after = { kind: 'retry', delayMs: RACE_RETRY_MS, failures } as const;
-    fail(draft, inv, { kind: 'failed', failure: rejected, after });
+    fail(draft, inv, { kind: 'failed', failure: rejected, after }, command.seenEntries);
     return 'applied';
   }
   for (const op of command.ops) applyOp(draft, inv, op);
@@ -44,14 +45,23 @@ const finish: {
   suspended(draft, inv, { awaiting }, seenEntries) {
     inv.failures = NO_FAILURES;
     inv.retryCount = 0;
-    if (hasArrived(inv, awaiting, seenEntries)) startAttempt(draft, inv);
+    if (pausesNow(inv)) return;
+    if (hasArrived(inv, awaiting, seenEntries)) startAttempt(draft, inv, 'notify');
     else {
       inv.fresh = [];
-      inv.state = { status: 'suspended', awaiting };
+      move(inv, 'await', { status: 'suspended', awaiting });
     }
   },
   failed: fail,
 };
+
+/** An operator asked for it while the attempt ran; a result that came with it is looked at when it is resumed. */
+function pausesNow(inv: Working<Invocation>): boolean {
+  if (inv.state.status !== 'running' || !inv.state.pausing) return false;
+  inv.fresh = [];
+  move(inv, 'give up', { status: 'paused' });
+  return true;
+}
 
 /**
  * Whether something it waits for came while the attempt ran. What the attempt was started with does not count:
@@ -64,20 +74,37 @@ function hasArrived(inv: Invocation, awaiting: Awaiting, seenEntries: number): b
   });
 }
 
-function fail(draft: Draft, inv: Working<Invocation>, { failure, after }: EndOf<'failed'>): void {
+function fail(
+  draft: Draft,
+  inv: Working<Invocation>,
+  { failure, after }: EndOf<'failed'>,
+  seenEntries: number,
+): void {
   inv.lastFailure = { ...failure, at: draft.at, attempt: inv.attempt };
   inv.retryCount += 1;
+  const isCancelled = hasArrived(inv, { completions: [], signals: [CANCEL] }, seenEntries);
   inv.fresh = [];
   switch (after.kind) {
     case 'retry': {
+      if (pausesNow(inv)) return;
       inv.failures = after.failures;
+      if (isCancelled) {
+        startAttempt(draft, inv, 'cancel');
+        return;
+      }
       const retryAt = Math.min(draft.at + after.delayMs, TIME_MAX);
       const timer = draft.startTimer({ at: retryAt, invocation: inv.id, kind: 'retry' });
-      inv.state = { status: 'backingOff', retryAt, timer };
+      move(inv, 'retry later', { status: 'backingOff', retryAt, timer });
       return;
     }
     case 'pause':
-      inv.state = { status: 'paused' };
+      if (isCancelled) {
+        // It has not seen that yet, and would have nothing to do for whoever resumes it but to unwind.
+        inv.failures = NO_FAILURES;
+        startAttempt(draft, inv, 'cancel');
+        return;
+      }
+      move(inv, 'give up', { status: 'paused' });
       return;
     case 'kill':
       end(draft, inv, { kind: 'failure', failure: { code: failure.status, message: failure.message } });

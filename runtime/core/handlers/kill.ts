@@ -15,11 +15,11 @@ export function kill(draft: Draft, { id }: CommandOf<'kill'>): Outcome {
     const inv = draft.invocation(next);
     // It has ended, by itself or because it is in the tree twice.
     if (inv === undefined) continue;
-    for (const child of draft.children(next)) doomed.push(child);
+    for (const child of draft.children(inv)) doomed.push(child);
     if (inv.state.status === 'running') {
       draft.effects.push({ type: 'abortAttempt', id: next, attempt: inv.attempt });
     }
-    end(draft, inv, { kind: 'failure', failure: { code: 409, message: 'killed' } });
+    end(draft, inv, { kind: 'failure', failure: { code: 409, message: 'killed' } }, 'kill');
   }
   return 'ended';
 }

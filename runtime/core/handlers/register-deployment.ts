@@ -5,13 +5,14 @@ import { repointServices } from '../registry.ts';
 
 /**
  * New invocations of its services go to it from here on; started ones stay where they are pinned. One that overwrites
- * an older deployment in place keeps its older revisions, and the newest one keeps its callers.
+ * a deployment in place changes what that offers and takes no callers from another one.
  */
 export function registerDeployment(draft: Draft, { deployment }: CommandOf<'registerDeployment'>): Outcome {
   const previous = draft.read('deployment', deployment.id);
   draft.put('deployment', deployment.id, deployment, previous === undefined);
   for (const { name, revision } of deployment.services) {
-    if ((draft.read('service', name)?.revision ?? 0) > revision) continue;
+    const current = draft.read('service', name)?.deployment;
+    if (previous !== undefined && current !== undefined && current !== deployment.id) continue;
     draft.put('service', name, { name, deployment: deployment.id, revision });
   }
   if (previous !== undefined) {

@@ -1,7 +1,7 @@
 import type { CommandOf } from '../command.ts';
 import type { Draft } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
-import { resolvePending, startAttempt } from '../lifecycle.ts';
+import { begin, forget, keepWithoutJournal, resolvePending, startAttempt } from '../lifecycle.ts';
 import type { Timer } from '../model.ts';
 
 /** W1: the row is the timer. It is deleted by firing, so it fires once, and a record from before its time is ignored. */
@@ -24,24 +24,28 @@ const fire: { readonly [K in Timer['kind']]: (draft: Draft, timer: TimerOf<K>, k
     const inv = draft.invocation(timer.invocation);
     if (inv !== undefined) resolvePending(draft, inv, 'sleep', timer.completionId, { kind: 'void' });
   },
-  start: begin,
-  retry: begin,
+  start(draft, { invocation }, key) {
+    const inv = draft.invocation(invocation);
+    if (inv?.state.status === 'scheduled' && inv.state.timer === key) begin(draft, inv, 'scheduled');
+  },
+  retry(draft, { invocation }, key) {
+    const inv = draft.invocation(invocation);
+    if (inv?.state.status === 'backingOff' && inv.state.timer === key) startAttempt(draft, inv, 'retry');
+  },
   dropJournal(draft, { invocation }) {
     const row = draft.completed(invocation);
-    if (row === undefined) return;
-    draft.dropJournal(invocation);
-    draft.put('completed', invocation, { ...row, entries: 0 });
+    if (row !== undefined) keepWithoutJournal(draft, row);
   },
   dropCompleted(draft, { invocation }) {
-    draft.dropJournal(invocation);
-    draft.put('completed', invocation, undefined);
+    const row = draft.completed(invocation);
+    if (row !== undefined) forget(draft, row);
+  },
+  dropPromise(draft, { promise }, key) {
+    const row = draft.read('promise', promise);
+    if (row?.timer !== key) return;
+    // `<service>/<key>/<name>`, and its instance is named by the first two.
+    const instance = promise.slice(0, promise.lastIndexOf('/'));
+    const hasRun = draft.read('instance', instance)?.run !== undefined;
+    draft.put('promise', promise, hasRun ? { ...row, timer: undefined } : undefined);
   },
 };
-
-function begin(draft: Draft, { invocation }: Timer, key: string): void {
-  const inv = draft.invocation(invocation);
-  if (inv === undefined) return;
-  const { state } = inv;
-  if ((state.status === 'scheduled' || state.status === 'backingOff') && state.timer === key)
-    startAttempt(draft, inv);
-}

@@ -1,18 +1,23 @@
 import type { Draft, Working } from '../draft.ts';
-import { create, notifyCompletion } from '../lifecycle.ts';
-import type { Invocation, Listener } from '../model.ts';
+import { accept, notifyCompletion } from '../lifecycle.ts';
+import { type Invocation, type Listener, RUN_BEFORE } from '../model.ts';
+import { newestHandler, roleOf } from '../registry.ts';
 import type { OpOf } from './index.ts';
 
 /**
  * The callee begins in the same record as the call: one partition holds both, so there is nothing to send. With
- * an idempotency key that is known already the call attaches to the earlier invocation.
+ * an idempotency key that is known already the call attaches to the earlier invocation; a workflow runs once.
  */
 export function call(draft: Draft, inv: Working<Invocation>, op: OpOf<'call'>): void {
   const { completionId } = op;
   const { id } = op.callee;
   notifyCompletion(draft, inv, 'callId', op.idCompletionId, { kind: 'invocationId', id });
   const listener: Listener = { caller: inv.id, completionId, of: 'call' };
-  if (op.idempotencyKey !== undefined) {
+  if (op.callee.deterministic) {
+    if (op.idempotencyKey === undefined && isKnown(draft, op)) {
+      notifyCompletion(draft, inv, 'call', completionId, { kind: 'failure', failure: RUN_BEFORE });
+      return;
+    }
     const done = draft.completed(id);
     if (done !== undefined) {
       notifyCompletion(draft, inv, 'call', completionId, done.result);
@@ -32,9 +37,11 @@ export function call(draft: Draft, inv: Working<Invocation>, op: OpOf<'call'>): 
 export function send(draft: Draft, inv: Working<Invocation>, op: OpOf<'send'>): void {
   const { id } = op.callee;
   notifyCompletion(draft, inv, 'callId', op.idCompletionId, { kind: 'invocationId', id });
-  const known = op.idempotencyKey !== undefined && (draft.isActive(id) || draft.completed(id) !== undefined);
-  if (!known) begin(draft, inv, op, op.startAt, []);
+  if (!op.callee.deterministic || !isKnown(draft, op)) begin(draft, inv, op, op.startAt, []);
 }
+
+const isKnown = (draft: Draft, { callee: { id } }: OpOf<'call'> | OpOf<'send'>): boolean =>
+  draft.isActive(id) || draft.completed(id) !== undefined;
 
 function begin(
   draft: Draft,
@@ -43,14 +50,15 @@ function begin(
   startAt: number,
   listeners: readonly Listener[],
 ): void {
-  create(draft, {
+  const found = newestHandler(draft, op.target);
+  if (found === undefined) throw new Error('assertion failed: the callee was checked to be registered');
+  const creation = {
     minted: op.callee,
     target: op.target,
-    headers: op.headers,
-    body: op.parameter,
-    source: { kind: 'invocation', id: inv.id, target: inv.target },
+    role: roleOf(found),
+    source: { kind: 'invocation', id: inv.id, target: inv.target } as const,
     idempotencyKey: op.idempotencyKey,
-    startAt,
     listeners,
-  });
+  };
+  accept(draft, creation, { headers: op.headers, body: op.parameter, startAt });
 }

@@ -5,6 +5,8 @@ import type { Invocation } from '../model.ts';
 import { attach, getOutput } from './attach.ts';
 import { call, send } from './call.ts';
 import { addCompletionId } from './completion-ids.ts';
+import { completePromise, getPromise, peekPromise } from './promise.ts';
+import { clearAllState, clearState, getState, getStateKeys, readState, setState } from './state.ts';
 import { output, run, runCompletion, signal, sleep } from './steps.ts';
 
 export type OpOf<K extends Op['op']> = Extract<Op, { op: K }>;
@@ -19,6 +21,15 @@ const ops: { readonly [K in Op['op']]: (draft: Draft, inv: Working<Invocation>, 
   signal,
   attach,
   getOutput,
+  getState,
+  getStateKeys,
+  readState,
+  setState,
+  clearState,
+  clearAllState,
+  getPromise,
+  peekPromise,
+  completePromise,
 };
 
 export function applyOp(draft: Draft, inv: Working<Invocation>, op: Op): void {
@@ -42,10 +53,19 @@ export function completionIdsOf(op: Op): readonly number[] {
     case 'run':
     case 'attach':
     case 'getOutput':
+    case 'getState':
+    case 'getStateKeys':
+    case 'getPromise':
+    case 'peekPromise':
+    case 'completePromise':
       return [op.completionId];
     case 'output':
     case 'signal':
     case 'runCompletion':
+    case 'readState':
+    case 'setState':
+    case 'clearState':
+    case 'clearAllState':
       return [];
     default:
       return op satisfies never;

@@ -66,11 +66,13 @@ export class ScriptedEngine implements Invocations {
   readonly invoked: InvokeRequest[] = [];
   readonly signals: (readonly [InvocationId, SignalId, NotificationResult])[] = [];
   readonly idempotent: (readonly [Target, string])[] = [];
+  readonly workflows: (readonly [service: string, key: string])[] = [];
   readonly waiters = new Set<(reply: Reply) => void>();
   outcome: InvokeOutcome = { kind: 'accepted', id: ID };
   /** What waiting and reading find. */
   state: OutputState = { kind: 'pending' };
-  idempotentIdIs: InvocationId = ID;
+  /** The id that follows from an idempotency key or a workflow key. */
+  idIs: InvocationId = ID;
   /** Holds back the callbacks of writes until `flush`. */
   deferred: (() => void)[] | undefined;
   readonly #services: ReadonlyMap<string, ServiceMetadata>;
@@ -97,7 +99,11 @@ export class ScriptedEngine implements Invocations {
   }
   idempotentId(target: Target, idempotencyKey: string): InvocationId {
     this.idempotent.push([target, idempotencyKey]);
-    return this.idempotentIdIs;
+    return this.idIs;
+  }
+  workflowId(service: string, key: string): InvocationId {
+    this.workflows.push([service, key]);
+    return this.idIs;
   }
   awaitResult(_id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {
     if (this.state.kind === 'unknown') return undefined;

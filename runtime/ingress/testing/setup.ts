@@ -8,7 +8,8 @@ export const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {},
 export const clock: Clock = { now: () => 0, monotonicMs: () => 0 };
 
 export function setUp(limits: IngressLimits = {}) {
-  const keyed = [handlerMetadata('run', { type: 'workflow' }), handlerMetadata('add', { type: 'exclusive' })];
+  const shared = ['approve', 'peek', 'send'].map(name => handlerMetadata(name, { type: 'shared' }));
+  const object = [handlerMetadata('add', { type: 'exclusive' }), ...shared];
   const engine = new ScriptedEngine([
     serviceMetadata('Svc', [
       ...['echo', 'nothing', 'longsleep', 'fail', 'send'].map(name => handlerMetadata(name)),
@@ -21,9 +22,9 @@ export function setUp(limits: IngressLimits = {}) {
       handlerMetadata('empty', { output: { contentType: 'text/plain', setContentTypeIfEmpty: true } }),
     ]),
     serviceMetadata('Full', [handlerMetadata('h')], { public: false }),
-    serviceMetadata('Obj', keyed, { type: 'virtualObject' }),
-    serviceMetadata('Wf', keyed, { type: 'workflow' }),
-    serviceMetadata('Lazy', keyed, { type: 'virtualObject' }),
+    serviceMetadata('Obj', object, { type: 'virtualObject' }),
+    serviceMetadata('Wf', [handlerMetadata('run', { type: 'workflow' }), ...shared], { type: 'workflow' }),
+    serviceMetadata('Lazy', object, { type: 'virtualObject' }),
   ]);
   return { engine, ingress: createIngress({ engine, logger: silent, clock, limits }) };
 }

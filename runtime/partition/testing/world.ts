@@ -97,6 +97,7 @@ export class World {
       random,
       logger: silent,
       client,
+      eagerStateBytesMax: 1024 * 1024,
       concurrencyLimit: options.concurrencyLimit ?? 10,
       invokeTimeoutMs: 1000,
       defaults: DEFAULTS,

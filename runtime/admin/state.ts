@@ -1,0 +1,92 @@
+/**
+ * The state of one key of a virtual object or workflow, to look at and to repair.
+ *
+ * Invariant: a state that is shown can be sent back; both directions have the same bound.
+ */
+import { KEY_LENGTH_MAX, type StateEntry } from '../core/model.ts';
+import type { Operations } from '../partition/engine.ts';
+import type { HttpRequest } from '../platform/http-handler.ts';
+import { type Answer, badField, empty, failure, json, type Refusal, refuse } from './answers.ts';
+import { asObject, fieldOf, onlyFields, readBody, textField, unreadable } from './body.ts';
+import { badParameter, queryParameter } from './query.ts';
+import { findService } from './services.ts';
+
+type Done = (answer: Answer) => void;
+
+/** Of keys and values. */
+export const STATE_BYTES_MAX = 1024 * 1024;
+/** A byte takes up to four characters in a list of numbers, and up to six in a key. */
+export const STATE_BODY_BYTES_MAX = 6 * STATE_BYTES_MAX + 64 * 1024;
+
+export function describeState(engine: Operations, name: string, request: HttpRequest): Answer {
+  if (findService(engine, name).type === 'service') throw hasNoState(name);
+  const key = queryParameter(request.query, 'key');
+  if (key === undefined)
+    throw badParameter('key', 'it is missing; it names the object or the run of the workflow');
+  const { version, entries } = engine.state(name, key);
+  const size = sizeOf(entries);
+  if (size > STATE_BYTES_MAX) {
+    return failure(
+      413,
+      `the state has ${size} bytes, which is more than the ${STATE_BYTES_MAX} that are shown here; ` +
+        'read it with a shared handler',
+    );
+  }
+  return { ...json(200, undefined), body: stateText(version, entries) };
+}
+
+/** Put together by hand, which takes half the time for a large state and keeps the order of its keys. */
+function stateText(version: string, entries: readonly StateEntry[]): string {
+  const members = entries.map(([name, value]) => `${JSON.stringify(name)}:[${value.join(',')}]`);
+  return `{"version":${JSON.stringify(version)},"state":{${members.join(',')}}}`;
+}
+
+/** Answers when it is durable; applied as soon as no exclusive handler holds the key. */
+export function patchState(engine: Operations, name: string, request: HttpRequest, done: Done): void {
+  const body = readBody(request, STATE_BODY_BYTES_MAX);
+  onlyFields(body, ['object_key', 'new_state', 'version', 'scope']);
+  const key = textField(body, 'object_key');
+  if (key === undefined) throw unreadable('it has no "object_key"');
+  if (key.length > KEY_LENGTH_MAX) {
+    throw badField('object_key', `it is longer than ${KEY_LENGTH_MAX} characters`);
+  }
+  const entries = readEntries(fieldOf(body, 'new_state'));
+  if (entries.some(([name]) => name.length > KEY_LENGTH_MAX)) {
+    throw badField('new_state', `one of its keys is longer than ${KEY_LENGTH_MAX} characters`);
+  }
+  const version = textField(body, 'version');
+  if (fieldOf(body, 'scope') !== undefined)
+    throw badField('scope', 'scopes are not supported by this version');
+  // What a service that is gone has left behind may be cleared, but not added to.
+  const mustExist = entries.length > 0 || engine.services().some(service => service.name === name);
+  if (mustExist && findService(engine, name).type === 'service') throw hasNoState(name);
+  const patch = { service: name, key, entries, ...(version === undefined ? {} : { version }) };
+  engine.patchState(patch, () => done(empty(202)));
+}
+
+function hasNoState(name: string): Refusal {
+  return refuse(400, `'${name}' is a plain service: only virtual objects and workflows have state`);
+}
+
+function readEntries(value: unknown): readonly StateEntry[] {
+  if (value === undefined) throw unreadable('it has no "new_state"');
+  const entries = Object.entries(asObject(value, '"new_state"')).map(
+    ([key, bytes]): StateEntry => [key, readBytes(key, bytes)],
+  );
+  const size = sizeOf(entries);
+  if (size > STATE_BYTES_MAX) {
+    throw refuse(413, `the new state has ${size} bytes: at most ${STATE_BYTES_MAX} can be set at a time`);
+  }
+  return entries;
+}
+
+function readBytes(key: string, value: unknown): Uint8Array {
+  const isByte = (byte: unknown): boolean =>
+    typeof byte === 'number' && Number.isInteger(byte) && byte >= 0 && byte <= 255;
+  if (Array.isArray(value) && value.every(isByte)) return Uint8Array.from(value as number[]);
+  throw unreadable(`"new_state" has no list of bytes (0 to 255) for '${key.slice(0, 100)}'`);
+}
+
+function sizeOf(entries: readonly StateEntry[]): number {
+  return entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + value.byteLength, 0);
+}

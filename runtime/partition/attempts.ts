@@ -1,0 +1,180 @@
+/**
+ * Attempts, between the state and the invoker: what goes out when there is room for it, and which record an answer
+ * becomes. C6: an answer is proposed whole, or, when it is not acceptable, as a failed attempt without entries.
+ */
+import { checkAttempt } from '../core/check.ts';
+import type { AfterFailure, AttemptEnd, CommandOf, Op } from '../core/command.ts';
+import type {
+  AttemptFailure,
+  Deployment,
+  Invocation,
+  InvocationId,
+  RetryPolicy,
+  StateEntry,
+} from '../core/model.ts';
+import { type Handler, handlerIn } from '../core/registry.ts';
+import type { AnswerEnd } from '../format/answer.ts';
+import {
+  type AttemptOutcome,
+  type AttemptRequest,
+  encodeAttempt,
+  type FailedAttempt,
+} from '../invoker/attempt.ts';
+import type { Invoker } from '../invoker/invoker.ts';
+import { nextStep } from '../invoker/retry.ts';
+import type { Clock, Logger, Random } from '../platform/ports.ts';
+import type { ServiceDefaults } from './registration.ts';
+import { journalOf, type State, stateOf } from './state.ts';
+
+export interface AttemptsOptions {
+  readonly state: State;
+  readonly invoker: Invoker;
+  readonly propose: (command: CommandOf<'attempt'>) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly defaults: ServiceDefaults;
+  /** State sent along with an attempt; the rest of a larger one is read by the handler when it asks. */
+  readonly eagerStateBytesMax: number;
+}
+
+export class Attempts {
+  private readonly options: AttemptsOptions;
+
+  constructor(options: AttemptsOptions) {
+    this.options = options;
+  }
+
+  start(id: InvocationId, attempt: number): void {
+    const inv = this.options.state.get('invocation', id);
+    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
+    const deployment = inv.pinned && this.options.state.get('deployment', inv.pinned.deployment);
+    if (inv.pinned === undefined || deployment === undefined) {
+      const message = `${inv.target.service} has no deployment (any more); register one that has it`;
+      this.ended(
+        id,
+        attempt,
+        { kind: 'failed', failure: { code: 'RT0011', status: 500, message } },
+        inv.entries,
+      );
+      return;
+    }
+    this.options.invoker.start({
+      id,
+      attempt,
+      arn: deployment.arn,
+      flow: inv.target.service,
+      protocolVersion: inv.pinned.protocolVersion,
+      encode: () => this.encode(id, attempt, deployment),
+      done: (outcome, seenEntries) => this.ended(id, attempt, outcome, seenEntries),
+    });
+  }
+
+  /**
+   * Undefined when it has been killed: one record may end many invocations, and while its effects are performed one
+   * after the other, the first place to become free is offered to the next in the queue.
+   */
+  private encode(id: InvocationId, attempt: number, deployment: Deployment): AttemptRequest | undefined {
+    const inv = this.options.state.get('invocation', id);
+    if (inv === undefined || inv.attempt !== attempt) return undefined;
+    const request = {
+      inv,
+      deployment,
+      journal: journalOf(this.options.state, id),
+      state: this.eagerState(inv),
+      nowMs: this.options.clock.now(),
+    };
+    return encodeAttempt(request, this.options.eagerStateBytesMax);
+  }
+
+  /** Undefined: the handler reads its state by itself, or has none. */
+  private eagerState(inv: Invocation): Iterable<StateEntry> | undefined {
+    if (inv.role === 'service') return undefined;
+    const found = this.handlerOf(inv);
+    if (found?.handler.enableLazyState ?? found?.service.enableLazyState) return undefined;
+    return stateOf(this.options.state, inv.target);
+  }
+
+  private ended(
+    id: InvocationId,
+    attempt: number,
+    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
+    seenEntries: number,
+  ): void {
+    const inv = this.options.state.get('invocation', id);
+    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
+    const command = (ops: readonly Op[], end: AttemptEnd): CommandOf<'attempt'> => ({
+      type: 'attempt',
+      id,
+      attempt,
+      seenEntries,
+      ops,
+      end,
+    });
+    if (outcome.kind === 'failed') {
+      this.options.propose(command([], this.failed(inv, outcome)));
+      return;
+    }
+    const { ops, end } = outcome.answer;
+    // C6: an answer that breaks off between two frames is not whole, and none of it is applied.
+    const proposed = command(end.kind === 'missing' ? [] : ops, this.decide(inv, end));
+    const rejected = checkAttempt(
+      { read: (table, key) => this.options.state.get(table, key) },
+      inv,
+      proposed,
+    );
+    if (rejected === undefined) this.options.propose(proposed);
+    else {
+      const deterministic = rejected.code === 'HF_JOURNAL_TOO_LONG';
+      this.options.propose(command([], this.failed(inv, { failure: rejected, deterministic })));
+    }
+  }
+
+  private decide(inv: Invocation, end: AnswerEnd): AttemptEnd {
+    if (end.kind === 'completed' || end.kind === 'suspended') return end;
+    if (end.kind === 'failed') return this.failed(inv, end);
+    const failure = {
+      code: 'RT0007',
+      status: 500,
+      message: 'The handler stopped in the middle of its answer.',
+    };
+    return this.failed(inv, { failure });
+  }
+
+  private failed(inv: Invocation, error: FailedAttempt): AttemptEnd {
+    const after: AfterFailure = nextStep(
+      this.retryPolicy(inv),
+      inv.failures,
+      error,
+      this.options.random.float(),
+    );
+    this.logFailure(inv, error.failure, after);
+    return { kind: 'failed', failure: error.failure, after };
+  }
+
+  private logFailure(inv: Invocation, failure: AttemptFailure, after: AfterFailure): void {
+    const { service, handler } = inv.target;
+    this.options.logger.warn('attempt failed', {
+      invocation: inv.id,
+      target: `${service}/${handler}`,
+      attempt: inv.attempt,
+      code: failure.code,
+      message: failure.message,
+      next: after.kind,
+      ...(after.kind === 'retry' ? { delayMs: after.delayMs } : {}),
+    });
+  }
+
+  private retryPolicy(inv: Invocation): RetryPolicy {
+    const { retryPolicy } = this.options.defaults;
+    const found = this.handlerOf(inv);
+    return found === undefined ? retryPolicy : { ...found.service.retryPolicy, ...found.handler.retryPolicy };
+  }
+
+  private handlerOf({ pinned, target }: Invocation): Handler | undefined {
+    return (
+      pinned &&
+      handlerIn({ read: this.options.state.get.bind(this.options.state) }, pinned.deployment, target)
+    );
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Changes of deployments and of what services are set to: discovered and decided here, made by one record each.
+ *
+ * Invariant: one change at a time, each decided on what the one before has made: so two registrations never plan the
+ * same revision, and a service never falls back to a deployment that is being removed as unused.
+ */
+import { encodeId, MIN_PROTOCOL_VERSION } from '@holdfast/protocol';
+import type { Outcome } from '../core/effect.ts';
+import { SERVER_PROTOCOL_VERSION } from '../core/lifecycle.ts';
+import type { Deployment, DeploymentId, ServiceMetadata } from '../core/model.ts';
+import { serviceIn } from '../core/registry.ts';
+import { discoverLambda } from '../invoker/discovery.ts';
+import { parseLambdaArn } from '../invoker/lambda-arn.ts';
+import type { LambdaClient } from '../invoker/lambda-client.ts';
+import { CodedError } from '../platform/error.ts';
+import type { Clock, Random } from '../platform/ports.ts';
+import type { DeploymentChange, Registered, RegisterRequest, ServiceChange } from './engine.ts';
+import type { Partition } from './partition.ts';
+import {
+  checkCompatible,
+  checkSimilar,
+  findByAddress,
+  planDeployment,
+  type ServiceDefaults,
+} from './registration.ts';
+import { changedService } from './service-change.ts';
+
+export interface DeploymentsOptions {
+  readonly partition: Partition;
+  readonly client: LambdaClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly defaults: ServiceDefaults;
+  /** Rejects with the reason when the function cannot be called; asked only after a failed discovery. */
+  readonly lookUpFunction?: (arn: string) => Promise<unknown>;
+}
+
+const PROTOCOL = { min: MIN_PROTOCOL_VERSION, max: SERVER_PROTOCOL_VERSION } as const;
+
+export class Deployments {
+  private readonly options: DeploymentsOptions;
+  private readonly partition: Partition;
+  private changing: Promise<void> = Promise.resolve();
+
+  constructor(options: DeploymentsOptions) {
+    this.options = options;
+    this.partition = options.partition;
+  }
+
+  get(id: DeploymentId): Deployment | undefined {
+    return this.partition.state.get('deployment', id);
+  }
+
+  register(request: RegisterRequest): Promise<Registered> {
+    return this.afterOthers(() => this.registerNow(request));
+  }
+
+  /** `inUse` unless `force`. */
+  remove(id: DeploymentId, force: boolean): Promise<Outcome> {
+    return this.afterOthers(async () => {
+      if (this.get(id) === undefined) return 'unknown';
+      if (!force && (await this.partition.isInUse(id))) return 'inUse';
+      return this.propose({ type: 'removeDeployment', id });
+    });
+  }
+
+  promote(id: DeploymentId, breaking: boolean): Promise<Deployment | undefined> {
+    return this.afterOthers(async () => {
+      const deployment = this.get(id);
+      if (deployment === undefined) return undefined;
+      for (const service of deployment.services) {
+        const current = this.currentService(service.name);
+        if (current !== undefined && !breaking)
+          checkCompatible(current, service, 'Promote it with ?breaking=true');
+      }
+      await this.propose({ type: 'promoteDeployment', id });
+      return this.get(id);
+    });
+  }
+
+  update(id: DeploymentId, change: DeploymentChange): Promise<Deployment | undefined> {
+    return this.afterOthers(async () => {
+      const before = this.get(id);
+      if (before === undefined) return undefined;
+      const request: RegisterRequest = {
+        arn: change.arn ?? before.arn,
+        additionalHeaders: change.additionalHeaders ?? Object.fromEntries(before.additionalHeaders),
+        metadata: before.metadata,
+        force: true,
+      };
+      const other = findByAddress(this.partition.state, request);
+      if (other !== undefined && other.id !== id) {
+        throw new CodedError('META0004', `deployment ${other.id} has this address already; remove it first`);
+      }
+      const deployment = await this.plan(request, before);
+      if (!change.overwrite) checkSimilar(before, deployment);
+      if (!change.dryRun) await this.propose({ type: 'registerDeployment', deployment });
+      return deployment;
+    });
+  }
+
+  /** Settings until the next revision; undefined: there is no such service or handler. */
+  updateService(name: string, change: ServiceChange): Promise<ServiceMetadata | undefined> {
+    return this.afterOthers(async () => {
+      const service = this.currentService(name);
+      const pointer = this.partition.state.get('service', name);
+      const changed = service && changedService(service, change);
+      if (changed === undefined || pointer === undefined) return undefined;
+      await this.propose({ type: 'updateService', deployment: pointer.deployment, service: changed });
+      return changed;
+    });
+  }
+
+  private currentService(name: string): ServiceMetadata | undefined {
+    const { state } = this.partition;
+    const pointer = state.get('service', name);
+    return pointer && serviceIn({ read: state.get.bind(state) }, pointer.deployment, name);
+  }
+
+  private propose(command: Parameters<Partition['propose']>[0]): Promise<Outcome> {
+    return new Promise(resolve => this.partition.propose(command, resolve));
+  }
+
+  private afterOthers<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.changing.then(change);
+    this.changing = changed.then(
+      () => undefined,
+      // Whoever asked for it handles its failure; the next one goes on.
+      () => undefined,
+    );
+    return changed;
+  }
+
+  private async registerNow(request: RegisterRequest): Promise<Registered> {
+    const before = findByAddress(this.partition.state, request);
+    if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
+    const deployment = await this.plan(request, before);
+    if (request.dryRun) return { deployment, kind: 'dryRun' };
+    await this.propose({ type: 'registerDeployment', deployment });
+    return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
+  }
+
+  private async plan(request: RegisterRequest, before: Deployment | undefined): Promise<Deployment> {
+    parseLambdaArn(request.arn);
+    const { client, clock, random, defaults } = this.options;
+    const headers = request.additionalHeaders;
+    const discovery = { arn: request.arn, protocol: PROTOCOL, ...(headers === undefined ? {} : { headers }) };
+    const manifest = await discoverLambda(client, discovery).catch(error => this.explain(request.arn, error));
+    const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
+    const createdAt = before?.createdAt ?? clock.now();
+    return planDeployment(this.partition.state, { request, manifest, id, createdAt, defaults });
+  }
+
+  /** A call that fails says little; the function's configuration may say that it is not there or not ready. */
+  private async explain(arn: string, failure: unknown): Promise<never> {
+    const known: unknown = await this.options.lookUpFunction?.(arn).catch((error: unknown) => error);
+    throw known instanceof CodedError && known.code !== 'META0003' ? known : failure;
+  }
+}
