@@ -1,7 +1,9 @@
 /** How attempts end, told as handler, journal and the frames that come out. */
 import { encodeFrame } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
+import type * as restate from './index.ts';
 import { RestatePromise, RetryableError, TerminalError } from './index.ts';
+import { drainMicrotasks } from './invocation.ts';
 import {
   boom,
   child,
@@ -82,6 +84,18 @@ test.each<[string, Handler, JournalSpec, string[]]>([
     ['SleepCommand', 'Suspension c s1,17'],
   ],
   [
+    'maps to something foreign in the middle of its journal: neither departs from it nor suspends on nothing',
+    async ctx => {
+      const elsewhere = async () => {
+        for (let i = 0; i < 5; i++) await new Promise<void>(drainMicrotasks);
+      };
+      await ctx.sleep(1).map(elsewhere);
+      await ctx.sleep(2).map(elsewhere);
+    },
+    { entries: [sleep(1), slept(1), sleep(2), slept(2)] },
+    ['OutputCommand ', 'End'],
+  ],
+  [
     'races nothing',
     async () => RestatePromise.race([]),
     {},
@@ -95,6 +109,17 @@ test.each<[string, Handler, JournalSpec, string[]]>([
       'SleepCommand',
       expect.stringContaining('Error 500 RestatePromise.all got something at index 1'),
     ] as string[],
+  ],
+  [
+    'catches that a step cannot be sent: the next attempt could not be told which steps were',
+    async ctx => {
+      try {
+        ctx.genericSend({ service: 'X', method: 'x', parameter: utf8(''), headers: { n: 1 as never } });
+      } catch {}
+      await ctx.sleep(1);
+    },
+    {},
+    [expect.stringMatching(/^Error 500 .* at 1$/)] as string[],
   ],
   [
     'metadata on protocol 5',
@@ -143,6 +168,17 @@ test.each<[string, Handler, readonly Uint8Array[], readonly (string | RegExp)[]]
   if (terminator.name !== 'Error') throw new Error(`expected an error, got ${terminator.name}`);
   expect(terminator.message.code).toBe(570);
   for (const pattern of patterns) expect(terminator.message.message).toMatch(pattern);
+});
+
+test('a journal mismatch fails the invocation where the options say so', async () => {
+  for (const handler of [async () => 1, async (ctx: restate.Context) => ctx.run('x', () => 1)]) {
+    const journal = { entries: [sleep(1)] };
+    const { frames } = await run(handler, journal, { onJournalMismatchErrors: 'fail' });
+    expect(transcript(frames)).toEqual([
+      expect.stringMatching(/^OutputCommand failure 570 Journal mismatch at command 1/),
+      'End',
+    ]);
+  }
 });
 
 test('user code cannot catch a mismatch, and goes no further than its next await', async () => {

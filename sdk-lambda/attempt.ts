@@ -22,14 +22,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CANCEL_SIGNAL, type Frame, type WireFailure, type WireNotification } from '@holdfast/protocol';
 import { SdkUsageError } from './coded-error.ts';
-import { type Duration, toMillis } from './duration.ts';
-import { asError, CancelledError, RetryableError, TerminalError, toWireFailure } from './errors.ts';
+import { asError, CancelledError, retryAfterMs, TerminalError, toWireFailure } from './errors.ts';
 import type { CommandInput, CommandName } from './machine/commands.ts';
-import type { AttemptFailure, CommandRef, Machine, NotificationId } from './machine/machine.ts';
-import { SdkErrorCode } from './machine/machine.ts';
-import { type RunRetryPolicy, retryRun } from './machine/run-retry.ts';
-import { type Durable, Leaf, type PromiseHost } from './promise.ts';
-import type { Serde } from './serde.ts';
+import type { Machine, NotificationId, Received } from './machine/machine.ts';
+import { UNSUPPORTED_FEATURE } from './machine/machine.ts';
+import { type Decode, type Durable, Leaf, type PromiseHost } from './promise.ts';
+import { type Classified, type RunHost, type RunRequest, Runs } from './runs.ts';
+import { CANCEL, isRepeatable, Signals } from './signals.ts';
 
 /** Calls back once the microtask queue has drained, in the order of the calls. */
 export type Defer = (callback: () => void) => void;
@@ -40,22 +39,15 @@ export interface AttemptPorts {
   readonly defer: Defer;
   /** Turns an error of user code into a terminal one, or leaves it. */
   readonly asTerminalError?: ((error: unknown) => TerminalError | undefined) | undefined;
+  /** User code watches for cancellations itself; nothing else makes of them anything. */
+  readonly explicitCancellation?: boolean | undefined;
 }
 
-export interface RunRequest {
-  readonly id: number;
-  readonly command: CommandRef;
-  readonly closure: () => unknown;
-  readonly serde: Serde<unknown>;
-  readonly retry: RunRetryPolicy | undefined;
-}
-
-const CANCEL: NotificationId = -CANCEL_SIGNAL;
 /** The attempt whose closure is running, across the closure's awaits. */
 const closureOf = new AsyncLocalStorage<Attempt>();
 const FIRST_PROTOCOL_WITH_METADATA = 6;
 
-export class Attempt implements PromiseHost {
+export class Attempt implements PromiseHost, RunHost {
   readonly machine: Machine;
   /** Resolves when the attempt is over. */
   readonly done: Promise<void>;
@@ -65,15 +57,13 @@ export class Attempt implements PromiseHost {
   readonly #roots = new Set<Durable<unknown>>();
   #woken = false;
   readonly #leaves = new Map<NotificationId, Leaf<unknown>>();
-  /** Runs to start, in command order. */
-  #runs: RunRequest[] = [];
-  #executing = 0;
-  #runFailure: AttemptFailure | undefined;
+  readonly #signals = new Signals();
+  readonly #runs = new Runs(this);
   /** Invocation-id completions of the child calls since the last cancellation. */
   #children: number[] = [];
   /** Cancellations taken from the journal and not yet thrown, and what came after them. */
   #cancellations = 0;
-  #heldBack: NotificationId[] = [];
+  #heldBack: Received[] = [];
   #scheduled = false;
   #abort: AbortController | undefined;
   #finish: () => void = () => {};
@@ -153,37 +143,76 @@ export class Attempt implements PromiseHost {
         'HF_SDK_ARGUMENT',
         `A duration is a number of milliseconds or an object, not ${millis}.`,
       );
-    return Math.max(0, Math.ceil(this.now() + millis));
+    return Math.min(Math.max(0, Math.ceil(this.now() + millis)), Number.MAX_SAFE_INTEGER);
   }
 
-  leaf<T>(id: NotificationId, decode: (value: Uint8Array) => T): Leaf<T> {
-    return new Leaf(this, id, decode);
+  leaf<T>(id: NotificationId, decode: Decode<T>, known?: WireNotification): Leaf<T> {
+    return new Leaf(this, id, decode, known);
   }
 
   run(request: RunRequest): void {
-    if (!this.machine.hasReceived(request.id)) this.#runs.push(request);
+    this.#runs.add(request);
   }
 
   childCalled(invocationIdCompletion: number): void {
     this.#children.push(invocationIdCompletion);
   }
 
-  /** A failure as the negotiated protocol carries it; undefined when it cannot, and then the attempt has failed. */
-  wireFailure(error: TerminalError): WireFailure | undefined {
-    const failure = toWireFailure(error);
-    if (failure.metadata.length === 0 || this.machine.version >= FIRST_PROTOCOL_WITH_METADATA) return failure;
-    this.machine.fail({
-      code: SdkErrorCode.unsupportedFeature,
-      message: `TerminalError metadata needs protocol version ${FIRST_PROTOCOL_WITH_METADATA}; this invocation is pinned to ${this.machine.version}. Upgrade the server, or throw without metadata; see docs/errors/HF_SDK_FEATURE.md.`,
-    });
+  get explicitCancellation(): boolean {
+    return this.#ports.explicitCancellation === true;
+  }
+
+  /** Invocation-id completions of the child calls since the last time, for user code that cancels them itself. */
+  takeChildren(): readonly number[] {
+    const children = this.#children;
+    this.#children = [];
+    return children;
+  }
+
+  /** A failure for the wire. When the negotiated protocol cannot carry it, the attempt has failed and nothing is sent. */
+  wireFailure(error: TerminalError | string): WireFailure {
+    const failure = toWireFailure(error instanceof TerminalError ? error : new TerminalError(error));
+    if (failure.metadata.length > 0 && this.machine.version < FIRST_PROTOCOL_WITH_METADATA) {
+      this.machine.fail({
+        code: UNSUPPORTED_FEATURE,
+        message: `TerminalError metadata needs protocol version ${FIRST_PROTOCOL_WITH_METADATA}; this invocation is pinned to ${this.machine.version}. Upgrade the server, or throw without metadata; see docs/errors/HF_SDK_FEATURE.md.`,
+      });
+      this.#schedule();
+    }
+    return failure;
+  }
+
+  // ---- RunHost
+
+  elapsedMs(): number {
+    return this.now() - this.#startedAtMs;
+  }
+
+  insideRun(closure: () => unknown): unknown {
+    return closureOf.run(this, closure);
+  }
+
+  classify(thrown: unknown): Classified {
+    if (thrown instanceof TerminalError) return { error: thrown, terminal: thrown };
+    try {
+      return { error: asError(thrown), terminal: this.#ports.asTerminalError?.(thrown) };
+    } catch (fromUser) {
+      // asTerminalError is user code too: what it throws fails the attempt.
+      return { error: asError(fromUser) };
+    }
+  }
+
+  closureEnded(): void {
     this.#schedule();
-    return undefined;
   }
 
   // ---- PromiseHost
 
   rootAwaited(root: Durable<unknown>): void {
-    if (root.isPending) this.#roots.add(root);
+    if (root.isPending) {
+      this.#roots.add(root);
+      if (!this.machine.over) this.#signals.revive(() => leavesOf([root]));
+    }
     this.#schedule();
   }
 
@@ -192,9 +221,15 @@ export class Attempt implements PromiseHost {
     this.#woken = true;
   }
 
+  mapperRuns(): void {
+    this.#woken = true;
+  }
+
   awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined {
     // After the end nothing settles any more, so that user code stops at its next await.
-    const result = this.machine.over ? undefined : this.machine.result(leaf.id);
+    if (this.machine.over) return undefined;
+    if (isRepeatable(leaf.id)) return this.#signals.awaited(leaf);
+    const result = this.machine.result(leaf.id);
     if (result !== undefined) return result;
     this.#leaves.set(leaf.id, leaf);
     return undefined;
@@ -216,19 +251,19 @@ export class Attempt implements PromiseHost {
 
   #step(): void {
     const blocked = this.#roots.size > 0;
-    if (this.#runFailure === undefined) {
+    if (this.#runs.failure === undefined) {
       if (blocked && this.#wakeSomeone()) {
         this.#schedule();
         return;
       }
-      if (blocked && this.machine.replaying) {
+      if (blocked && this.machine.replaying && leavesOf(this.#roots).size > 0) {
         this.machine.unreachedCommands();
         return;
       }
-      this.#startRuns();
+      this.#runs.start();
     }
-    if (this.#executing > 0) return;
-    if (this.#runFailure !== undefined) this.machine.fail(this.#runFailure);
+    if (this.#runs.executing > 0) return;
+    if (this.#runs.failure !== undefined) this.machine.fail(this.#runs.failure);
     else if (blocked && this.machine.isInputClosed) this.#suspend();
   }
 
@@ -236,30 +271,35 @@ export class Attempt implements PromiseHost {
   #wakeSomeone(): boolean {
     for (;;) {
       if (this.#cancellations > 0 && this.#childIdsKnown()) return this.#cancel();
-      const id = this.machine.pop();
-      if (id === undefined) return false;
-      if (id === CANCEL) {
+      const received = this.machine.pop();
+      if (received === undefined) return false;
+      if (received.id === CANCEL && !this.explicitCancellation) {
         this.#cancellations++;
       } else if (this.#cancellations > 0) {
-        this.#heldBack.push(id);
-      } else if (this.#deliver(id)) {
+        this.#heldBack.push(received);
+      } else if (this.#deliver(received)) {
         return true;
       }
     }
   }
 
-  #deliver(id: NotificationId): boolean {
-    const leaf = this.#leaves.get(id);
-    const result = this.machine.result(id);
-    if (leaf === undefined || result === undefined) return false;
-    this.#leaves.delete(id);
+  #deliver({ id, notification }: Received): boolean {
+    let leaf: Leaf<unknown> | undefined;
+    if (isRepeatable(id)) {
+      leaf = this.#signals.offer(id, notification);
+    } else {
+      leaf = this.#leaves.get(id);
+      this.#leaves.delete(id);
+    }
+    if (leaf === undefined) return false;
     this.#woken = false;
-    leaf.deliver(result);
+    leaf.deliver(notification);
     return this.#woken;
   }
 
   #childIdsKnown(): boolean {
-    return this.#children.every(id => this.machine.result(id) !== undefined);
+    // Looked for from the end, for they come in the order of the calls.
+    return this.#children.findLast(id => this.machine.result(id) === undefined) === undefined;
   }
 
   #cancel(): boolean {
@@ -269,64 +309,11 @@ export class Attempt implements PromiseHost {
       this.machine.command('SendSignalCommand', { targetInvocationId, idx: CANCEL_SIGNAL, void: true });
     }
     this.#children = [];
-    for (const root of [...this.#roots]) root.reject(new CancelledError());
+    for (const root of [...this.#roots]) root.cancel(new CancelledError());
     const held = this.#heldBack;
     this.#heldBack = [];
-    for (const id of held) this.#deliver(id);
+    for (const received of held) this.#deliver(received);
     return true;
-  }
-
-  #startRuns(): void {
-    const runs = this.#runs;
-    this.#runs = [];
-    for (const run of runs) void this.#execute(run);
-  }
-
-  async #execute(run: RunRequest): Promise<void> {
-    this.#executing++;
-    try {
-      const value = await closureOf.run(this, run.closure);
-      this.machine.propose(run.id, { value: run.serde.serialize(value) });
-    } catch (thrown) {
-      this.#runFailed(run, thrown);
-    }
-    this.#executing--;
-    this.#schedule();
-  }
-
-  #runFailed(run: RunRequest, thrown: unknown): void {
-    const { error, terminal } = this.#classify(thrown);
-    // A mistake in the use of the SDK is mended by a deployment: it must not become the run's result.
-    const policy = error instanceof SdkUsageError ? undefined : run.retry;
-    const decision =
-      terminal === undefined
-        ? retryRun(policy, this.#retryHistory(run.command), retryAfterMs(error))
-        : ({ giveUp: true } as const);
-    if (decision.giveUp) {
-      const failure = this.wireFailure(terminal ?? new TerminalError(error.message));
-      if (failure !== undefined) this.machine.propose(run.id, { failure });
-      return;
-    }
-    // The first failure decides. Closures that are executing may still finish and keep their results: they
-    // would otherwise run again.
-    this.#runFailure ??= {
-      code: 500,
-      message: error.message,
-      stacktrace: error.stack,
-      relatedCommand: run.command,
-      nextRetryDelayMs: decision.delayMs,
-    };
-  }
-
-  #retryHistory(command: CommandRef): { attempts: number; elapsedMs: number } {
-    const { retryCountSinceLastStoredEntry: retries, durationSinceLastStoredEntry } = this.machine.start;
-    const thisAttemptMs = this.now() - this.#startedAtMs;
-    // Earlier attempts count against a run only if they can have executed it: it was recorded without a result,
-    // or is the first thing this attempt does beyond its journal.
-    if (retries === 0 || command.index > this.machine.lastRecordedIndex + 1) {
-      return { attempts: 1, elapsedMs: thisAttemptMs };
-    }
-    return { attempts: retries + 1, elapsedMs: durationSinceLastStoredEntry + thisAttemptMs };
   }
 
   #suspend(): void {
@@ -334,20 +321,20 @@ export class Attempt implements PromiseHost {
     if (this.#cancellations > 0) {
       for (const id of this.#children) if (this.machine.result(id) === undefined) waiting.add(id);
     } else {
-      for (const root of this.#roots) root.collectLeaves(waiting);
+      for (const { id } of leavesOf(this.#roots)) waiting.add(id);
+      // A mapper waits for something foreign, and user code for nothing else.
+      if (waiting.size === 0) return;
+      if (!this.explicitCancellation) waiting.add(CANCEL);
     }
-    if (waiting.size === 0) throw new Error('assertion: what is pending has a pending leaf');
-    waiting.add(CANCEL);
     this.machine.suspend(waiting);
   }
 
   // ---- the end
 
   #handlerFailed(thrown: unknown): void {
-    const { error, terminal } = this.#classify(thrown);
+    const { error, terminal } = this.classify(thrown);
     if (terminal !== undefined) {
-      const failure = this.wireFailure(terminal);
-      if (failure !== undefined) this.machine.output({ failure });
+      this.machine.output({ failure: this.wireFailure(terminal) });
       return;
     }
     this.machine.fail({
@@ -359,24 +346,14 @@ export class Attempt implements PromiseHost {
     });
   }
 
-  #classify(thrown: unknown): { readonly error: Error; readonly terminal?: TerminalError | undefined } {
-    if (thrown instanceof TerminalError) return { error: thrown, terminal: thrown };
-    try {
-      return { error: asError(thrown), terminal: this.#ports.asTerminalError?.(thrown) };
-    } catch (fromUser) {
-      // asTerminalError is user code too: what it throws fails the attempt.
-      return { error: asError(fromUser) };
-    }
-  }
-
   #over(): void {
     this.#abort?.abort();
     this.#finish();
   }
 }
 
-function retryAfterMs(thrown: unknown): number | undefined {
-  const after: Duration | number | undefined =
-    thrown instanceof RetryableError ? thrown.retryAfter : undefined;
-  return after === undefined ? undefined : toMillis(after);
+function leavesOf(roots: Iterable<Durable<unknown>>): Set<Leaf<unknown>> {
+  const leaves = new Set<Leaf<unknown>>();
+  for (const root of roots) root.collectLeaves(leaves);
+  return leaves;
 }

@@ -23,7 +23,7 @@ test.each<[string, Handler, readonly Uint8Array[], string[]]>([
     [sleep(1), cancel],
     ['OutputCommand failure 409 Cancelled', 'End'],
   ],
-  ['waits for the ids of child calls', compensating, [...issued, cancel], ['Suspension c2 s1']],
+  ['waits for the ids of child calls', compensating, [...issued, cancel], ['Suspension c2 s']],
   [
     'reaches the children, then the code, which may go on with what it had',
     compensating,

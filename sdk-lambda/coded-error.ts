@@ -7,3 +7,8 @@ export class SdkUsageError extends Error {
     this.code = code;
   }
 }
+
+/** Services, or their endpoint, that cannot be as they are. */
+export function refuseDefinition(message: string): never {
+  throw new SdkUsageError('HF_SDK_DEFINITION', message);
+}

@@ -1,16 +1,26 @@
 /**
- * Definitions of services: what users write with `service(...)`, and what the endpoint reads.
+ * Definitions of services, objects and workflows: what users write, and what the endpoint reads.
  *
- * Options are mutable, here and in the context's verbs, because code that moves to this SDK may build them up.
- *
- * The types carry the handler map as a phantom, so that a typed client needs the definition's type only. Objects
- * and workflows will be further kinds of the same `Definition`.
+ * The types carry the handler map as a phantom, so that a typed client needs the definition's type only. Each kind
+ * brings the contexts of its handlers along, so that a bundle has those it uses.
  */
-import { SdkUsageError } from './coded-error.ts';
+import { refuseDefinition as refuse } from './coded-error.ts';
 import type { Context } from './context/context.ts';
-import type { Duration } from './duration.ts';
-import type { TerminalError } from './errors.ts';
-import type { Serde } from './serde.ts';
+import { AttemptContext, type ContextParts } from './context/create.ts';
+import { KeyedContext, WorkflowKeyedContext } from './context/create-keyed.ts';
+import type {
+  ObjectContext,
+  ObjectSharedContext,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from './context/keyed.ts';
+import type {
+  DefaultServiceOptions,
+  ObjectHandlerOpts,
+  ObjectOptions,
+  ServiceOptions,
+  WorkflowOptions,
+} from './options.ts';
 
 declare const handlersOf: unique symbol;
 
@@ -18,7 +28,6 @@ export interface ServiceDefinition<P extends string, M> {
   readonly name: P;
   readonly [handlersOf]?: M;
 }
-/** Exists so that clients of objects and workflows type-check. */
 export interface VirtualObjectDefinition<P extends string, M> extends ServiceDefinition<P, M> {}
 export interface WorkflowDefinition<P extends string, M> extends ServiceDefinition<P, M> {}
 
@@ -31,84 +40,53 @@ export type ServiceDefinitionFrom<D> =
 export type VirtualObjectDefinitionFrom<D> = ServiceDefinitionFrom<D>;
 export type WorkflowDefinitionFrom<D> = ServiceDefinitionFrom<D>;
 
-export interface RetryPolicy {
-  /** Attempts in total, the first included. */
-  maxAttempts?: number;
-  onMaxAttempts?: 'pause' | 'kill';
-  initialInterval?: Duration | number;
-  maxInterval?: Duration | number;
-  exponentiationFactor?: number;
-}
-
-/** Options of a service; a handler's own win. Times reach the server through discovery. */
-export interface ServiceOptions {
-  idempotencyRetention?: Duration | number;
-  journalRetention?: Duration | number;
-  inactivityTimeout?: Duration | number;
-  abortTimeout?: Duration | number;
-  /** Callable from handlers only. */
-  ingressPrivate?: boolean;
-  retryPolicy?: RetryPolicy;
-  /** Maps an error of user code to a terminal one; undefined leaves it to be retried. */
-  // biome-ignore lint/suspicious/noExplicitAny: as handlers written for the Restate SDK have it
-  asTerminalError?: (error: any) => TerminalError | undefined;
-  /** Default for inputs, outputs and everything the context serializes. */
-  // biome-ignore lint/suspicious/noExplicitAny: one serde for values of every type
-  serde?: Serde<any>;
-}
-
-export interface ServiceHandlerOpts<I, O> extends ServiceOptions {
-  /** Content types the ingress accepts; `input.contentType` by default. */
-  accept?: string;
-  input?: Serde<I>;
-  output?: Serde<O>;
-  /** Send the output's content type with an empty output too. */
-  setOutputContentTypeIfEmpty?: boolean;
-  description?: string;
-  metadata?: Record<string, string>;
-}
+/**
+ * Of one key, exclusive handlers run one at a time and shared ones beside them; a workflow's `run` runs once.
+ * Handlers of services are of no kind.
+ */
+export type HandlerKind = 'exclusive' | 'shared' | 'workflow';
+export type DefinitionKind = 'service' | 'object' | 'workflow';
 
 export type HandlerFunction = (this: unknown, context: Context, input: unknown) => Promise<unknown>;
 
 export interface HandlerDefinition {
   readonly name: string;
+  readonly kind: HandlerKind | undefined;
   readonly fn: HandlerFunction;
-  readonly options: ServiceHandlerOpts<unknown, unknown>;
+  readonly options: ObjectHandlerOpts<unknown, unknown>;
 }
 
-export type DefinitionKind = 'service';
-
-/** What `service` returns behind its type. */
-export class Definition {
+interface DefinitionParts {
   readonly kind: DefinitionKind;
   readonly name: string;
   /** `this` of the handlers, so that they can call each other. */
   readonly self: object;
   readonly handlers: ReadonlyMap<string, HandlerDefinition>;
-  readonly options: ServiceOptions;
+  readonly options: DefaultServiceOptions;
   readonly description: string | undefined;
   readonly metadata: Record<string, string> | undefined;
+  readonly createContext: (parts: ContextParts, kind: HandlerKind | undefined) => Context;
+}
 
-  constructor(kind: DefinitionKind, spec: ServiceSpec) {
-    this.kind = kind;
-    this.name = checkedName('service', SERVICE_NAME, spec.name);
-    this.self = spec.handlers;
-    this.options = spec.options ?? {};
-    this.description = spec.description;
-    this.metadata = spec.metadata;
-    this.handlers = new Map(
-      Object.entries(spec.handlers).map(([name, fn]) => {
-        checkedName('handler', HANDLER_NAME, name);
-        if (typeof fn !== 'function') {
-          throw new SdkUsageError('HF_SDK_DEFINITION', `Handler ${spec.name}/${name} is not a function.`);
-        }
-        return [name, { name, fn, options: optionsOf.get(fn) ?? {} }];
-      }),
-    );
+/** What `service`, `object` and `workflow` return behind their types. */
+export class Definition {
+  readonly parts: DefinitionParts;
+  readonly name: string;
+
+  constructor(parts: DefinitionParts) {
+    this.parts = parts;
+    this.name = parts.name;
+  }
+
+  /** With the options of the definition, and of its endpoint, where it has none of its own. */
+  handler(name: string, defaults?: DefaultServiceOptions): HandlerDefinition | undefined {
+    const handler = this.parts.handlers.get(name);
+    if (handler === undefined) return undefined;
+    return { ...handler, options: { ...defaults, ...this.parts.options, ...handler.options } };
   }
 }
 
-interface ServiceSpec {
+interface DefinitionSpec {
   readonly name: string;
   readonly handlers: object;
   readonly description?: string | undefined;
@@ -116,45 +94,43 @@ interface ServiceSpec {
   readonly options?: ServiceOptions | undefined;
 }
 
+function define(
+  kind: DefinitionKind,
+  spec: DefinitionSpec,
+  kindOf: (name: string, marked: HandlerKind | undefined) => HandlerKind | undefined,
+  createContext: DefinitionParts['createContext'],
+): Definition {
+  const name = checkedName(kind, SERVICE_NAME, spec.name);
+  const handlers = new Map<string, HandlerDefinition>();
+  for (const [handlerName, fn] of Object.entries(spec.handlers)) {
+    checkedName('handler', HANDLER_NAME, handlerName);
+    if (typeof fn !== 'function') refuse(`Handler ${name}/${handlerName} is not a function.`);
+    const marked = marks.get(fn);
+    handlers.set(handlerName, {
+      name: handlerName,
+      kind: kindOf(handlerName, marked?.kind),
+      fn,
+      options: marked?.options ?? {},
+    });
+  }
+  const { options = {}, description, metadata, handlers: self } = spec;
+  return new Definition({ kind, name, self, handlers, options, description, metadata, createContext });
+}
+
 // The server's rules, checked here so that a wrong name fails the deployment and not its registration.
 const SERVICE_NAME = /^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9._-]*$/;
 const HANDLER_NAME = /^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*$/;
 
 function checkedName(what: string, pattern: RegExp, name: string): string {
-  if (!pattern.test(name)) {
-    throw new SdkUsageError(
-      'HF_SDK_DEFINITION',
-      `"${name}" is not a valid ${what} name: it must match ${pattern}.`,
-    );
-  }
+  if (!pattern.test(name)) refuse(`"${name}" is not a valid ${what} name: it must match ${pattern}.`);
   return name;
 }
 
-/** A handler function of a service: it takes the context and at most one input, and returns a promise. */
-export type ServiceHandler<F> = F extends (context: Context) => Promise<unknown>
-  ? F
-  : // biome-ignore lint/suspicious/noExplicitAny: any input type will do
-    F extends (context: Context, input: any) => Promise<unknown>
-    ? F
-    : // biome-ignore lint/suspicious/noExplicitAny: the shape shown in the error
-      (context: Context, input?: any) => Promise<any>;
-
-export type ServiceOpts<M> = { [K in keyof M]: ServiceHandler<M[K]> };
-
-export function service<P extends string, M>(definition: {
-  name: P;
-  handlers: ServiceOpts<M> & ThisType<M>;
-  description?: string;
-  metadata?: Record<string, string>;
-  options?: ServiceOptions;
-}): ServiceDefinition<P, M> {
-  return new Definition('service', definition as unknown as ServiceSpec) as unknown as ServiceDefinition<
-    P,
-    M
-  >;
+interface Mark {
+  readonly kind: HandlerKind;
+  readonly options: ObjectHandlerOpts<unknown, unknown>;
 }
-
-const optionsOf = new WeakMap<object, ServiceHandlerOpts<unknown, unknown>>();
+const marks = new WeakMap<object, Mark>();
 
 /** A handler without input shows as one that takes none. */
 export type RemoveVoidArgument<F> = F extends (context: infer C, input: infer I) => infer R
@@ -163,17 +139,130 @@ export type RemoveVoidArgument<F> = F extends (context: infer C, input: infer I)
     : F
   : F;
 
-function handler<O, I = void>(
-  options: ServiceHandlerOpts<I, O>,
-  fn: (context: Context, input: I) => Promise<O>,
-): RemoveVoidArgument<typeof fn> {
-  // A copy, because the same function may be bound twice with different options.
+/** A copy of `fn` that carries these, because the same function may be bound twice with different options. */
+export function markHandler<F>(kind: HandlerKind, options: object, fn: F): RemoveVoidArgument<F> {
   const copy: HandlerFunction = function (context, input) {
     return (fn as HandlerFunction).call(this, context, input);
   };
-  optionsOf.set(copy, options as ServiceHandlerOpts<unknown, unknown>);
-  return copy as unknown as RemoveVoidArgument<typeof fn>;
+  marks.set(copy, { kind, options });
+  return copy as unknown as RemoveVoidArgument<F>;
 }
 
-export const handlers = { handler };
-export const createServiceHandler = handler;
+/** A handler function: it takes the context and at most one input, and returns a promise. */
+type HandlerOf<F, C> = F extends (context: C) => Promise<unknown>
+  ? F
+  : // biome-ignore lint/suspicious/noExplicitAny: any input type will do
+    F extends (context: C, input: any) => Promise<unknown>
+    ? F
+    : // biome-ignore lint/suspicious/noExplicitAny: the shape shown in the error
+      (context: C, input?: any) => Promise<any>;
+
+export type ServiceHandler<F> = HandlerOf<F, Context>;
+// biome-ignore lint/suspicious/noExplicitAny: state of every type
+export type ObjectHandler<F> = HandlerOf<F, ObjectContext<any>>;
+// biome-ignore lint/suspicious/noExplicitAny: state of every type
+export type ObjectSharedHandler<F> = HandlerOf<F, ObjectSharedContext<any>>;
+// biome-ignore lint/suspicious/noExplicitAny: state of every type
+export type WorkflowHandler<F> = HandlerOf<F, WorkflowContext<any>>;
+// biome-ignore lint/suspicious/noExplicitAny: state of every type
+export type WorkflowSharedHandler<F> = HandlerOf<F, WorkflowSharedContext<any>>;
+
+export type ServiceOpts<M> = { [K in keyof M]: ServiceHandler<M[K]> };
+// In this form, and not as a union alone, a handler may return what another one of `this` returns.
+export type ObjectOpts<M> = {
+  [K in keyof M]: M[K] extends ObjectHandler<M[K]>
+    ? M[K]
+    : M[K] extends ObjectSharedHandler<M[K]>
+      ? M[K]
+      : ObjectHandler<M[K]> | ObjectSharedHandler<M[K]>;
+};
+export type WorkflowOpts<M> = {
+  // biome-ignore lint/suspicious/noExplicitAny: any input and state will do
+  run: (context: WorkflowContext<any>, input: any) => Promise<any>;
+} & {
+  [K in keyof M]: K extends ReservedWorkflowName
+    ? `${K} is a name that clients of workflows have themselves`
+    : K extends 'run'
+      ? WorkflowHandler<M[K]>
+      : WorkflowSharedHandler<M[K]>;
+};
+type ReservedWorkflowName = 'workflowSubmit' | 'workflowAttach' | 'workflowOutput';
+
+export function service<P extends string, M>(definition: {
+  name: P;
+  handlers: ServiceOpts<M> & ThisType<M>;
+  description?: string;
+  metadata?: Record<string, string>;
+  options?: ServiceOptions;
+}): ServiceDefinition<P, M> {
+  return define(
+    'service',
+    definition,
+    () => undefined,
+    parts => new AttemptContext(parts),
+  ) as unknown as ServiceDefinition<P, M>;
+}
+
+/** One handler at a time for each key, in the order of the calls, but for shared ones; and state for each key. */
+export function object<P extends string, M>(definition: {
+  name: P;
+  handlers: ObjectOpts<M> & ThisType<M>;
+  description?: string;
+  metadata?: Record<string, string>;
+  options?: ObjectOptions;
+}): VirtualObjectDefinition<P, M> {
+  return define(
+    'object',
+    definition,
+    (name, marked = 'exclusive') =>
+      marked === 'workflow'
+        ? refuse(
+            `Handler ${definition.name}/${name} is a workflow's; objects have exclusive and shared ones.`,
+          )
+        : marked,
+    (parts, kind) => new KeyedContext(parts, kind === 'shared'),
+  ) as unknown as VirtualObjectDefinition<P, M>;
+}
+
+/** `run` runs once for each key; the other handlers, all shared, look on and settle promises. */
+export function workflow<P extends string, M>(definition: {
+  name: P;
+  handlers: WorkflowOpts<M> & ThisType<M>;
+  description?: string;
+  metadata?: Record<string, string>;
+  options?: WorkflowOptions;
+}): WorkflowDefinition<P, M> {
+  const defined = define(
+    'workflow',
+    definition,
+    (name, marked) => workflowHandlerKind(definition.name, name, marked),
+    (parts, kind) => new WorkflowKeyedContext(parts, kind === 'shared'),
+  );
+  const run = defined.parts.handlers.get('run');
+  if (run === undefined) refuse(`Workflow ${definition.name} has no handler named run.`);
+  if (run.options.idempotencyRetention !== undefined)
+    refuse(
+      `Handler ${definition.name}/run has the option idempotencyRetention: what is kept of it is said by workflowRetention in the workflow's options.`,
+    );
+  return defined as unknown as WorkflowDefinition<P, M>;
+}
+
+function workflowHandlerKind(
+  workflowName: string,
+  name: string,
+  marked: HandlerKind | undefined,
+): HandlerKind {
+  const kind = name === 'run' ? 'workflow' : 'shared';
+  if (marked !== undefined && marked !== kind)
+    refuse(
+      `Handler ${workflowName}/${name} is marked ${marked} and must be ${kind}: a workflow has one workflow handler, named run, and shared ones.`,
+    );
+  if (RESERVED.has(name))
+    refuse(`Handler ${workflowName}/${name}: clients of workflows have a ${name} themselves.`);
+  return kind;
+}
+const RESERVED = new Set<string>([
+  'workflowSubmit',
+  'workflowAttach',
+  'workflowOutput',
+] satisfies ReservedWorkflowName[]);

@@ -7,32 +7,48 @@
  * first k) must continue with exactly the commands that the reference run had written by k and end as it did;
  * and so must a single attempt that is fed the notifications live, in random chunks.
  */
-import { CANCEL_SIGNAL, type DecodedFrame, decodeFrame, decodeFrames, encodeFrame } from '@holdfast/protocol';
+import type { DecodedFrame } from '@holdfast/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Context, RestatePromise, service, TerminalError } from './index.ts';
-import { type AttemptResult, attempt, json, liveAttempt } from './journal.testkit.ts';
+import { type internal, RestatePromise, TerminalError, type WorkflowContext, workflow } from './index.ts';
+import { attempt, liveAttempt } from './journal.testkit.ts';
+import { type Mode, World } from './world.testkit.ts';
+
+type Context = WorkflowContext & internal.ContextInternal;
+
+const LEAVES = [
+  'sleep',
+  'awakeable',
+  'call',
+  'get',
+  'getOther',
+  'keys',
+  'promise',
+  'peek',
+  'resolve',
+] as const;
+const SIGNALS = ['signalA', 'signalB', 'cancellation'] as const;
+const VERBS = ['rand', 'set', 'clear', 'clearAll', 'cancelCalls'] as const;
+
+const MAPPED_TO = ['value', 'step', 'later', 'afterAStep'] as const;
 
 type Durable =
-  | { readonly kind: 'sleep' | 'awakeable' | 'call' }
+  | { readonly kind: (typeof LEAVES)[number] | (typeof SIGNALS)[number] }
   | { readonly kind: 'run'; readonly fails: boolean; readonly ticks: number }
   | { readonly kind: 'all' | 'race' | 'any' | 'allSettled'; readonly of: readonly Durable[] }
-  | { readonly kind: 'map' | 'timeout'; readonly of: readonly [Durable] };
+  | { readonly kind: 'timeout'; readonly of: readonly [Durable] }
+  | { readonly kind: 'map'; readonly of: readonly [Durable]; readonly to: (typeof MAPPED_TO)[number] };
 
 type Step =
   | { readonly kind: 'await' | 'forget' | 'keep'; readonly what: Durable }
-  | { readonly kind: 'awaitKept' | 'rand' }
+  | { readonly kind: 'awaitKept' | (typeof VERBS)[number] }
   | { readonly kind: 'both' | 'either'; readonly left: readonly Step[]; readonly right: readonly Step[] };
 
 const { program } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(tie => ({
   durable: fc.oneof(
     { maxDepth: 2, depthSize: 'small' },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constantFrom('sleep' as const, 'awakeable' as const, 'call' as const),
-      }),
-    },
+    { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom(...LEAVES) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom(...SIGNALS) }) },
     {
       weight: 3,
       arbitrary: fc.record({ kind: fc.constant('run' as const), fails: fc.boolean(), ticks: fc.nat(5) }),
@@ -49,6 +65,7 @@ const { program } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(ti
       arbitrary: fc.record({
         kind: fc.constantFrom('map' as const, 'timeout' as const),
         of: fc.tuple(tie('durable')),
+        to: fc.constantFrom(...MAPPED_TO),
       }),
     },
   ),
@@ -62,7 +79,8 @@ const { program } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(ti
           what: tie('durable'),
         }),
       },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('awaitKept' as const, 'rand' as const) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('awaitKept' as const) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom(...VERBS) }) },
       {
         weight: 2,
         arbitrary: fc.record({
@@ -77,19 +95,23 @@ const { program } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(ti
 }));
 
 /** Runs a program; its trace is the result, so any difference in order shows. */
-function serviceOf(steps: readonly Step[]) {
-  return service({
+function workflowOf(steps: readonly Step[], { explicit }: Mode) {
+  return workflow({
     name: 'P',
     handlers: {
-      run: async (ctx: Context) => {
+      run: async (ctx: WorkflowContext) => {
         const trace: unknown[] = [];
         const kept: RestatePromise<unknown>[] = [];
-        await interpret(ctx, steps, '', trace, kept);
+        if (explicit) explicitContexts.add(ctx);
+        await interpret(ctx as Context, steps, '', trace, kept);
         return trace;
       },
     },
+    options: { explicitCancellation: explicit },
   });
 }
+
+const explicitContexts = new WeakSet<object>();
 
 async function interpret(
   ctx: Context,
@@ -116,6 +138,18 @@ async function interpret(
       case 'rand':
         trace.push([at, ctx.rand.random()]);
         break;
+      case 'set':
+        ctx.set('x', at);
+        break;
+      case 'clear':
+        ctx.clear('x');
+        break;
+      case 'clearAll':
+        ctx.clearAll();
+        break;
+      case 'cancelCalls':
+        await observe(at, ctx.cancelPreviousCalls(), trace);
+        break;
       default: {
         const branches = [
           interpret(ctx, step.left, `${at}l`, trace, kept),
@@ -141,6 +175,25 @@ function build(ctx: Context, what: Durable, at: string, trace: unknown[]): Resta
       return ctx.sleep(1000, at);
     case 'awakeable':
       return ctx.awakeable().promise;
+    case 'get':
+      return ctx.get('x');
+    case 'getOther':
+      return ctx.get('y');
+    case 'keys':
+      return ctx.stateKeys();
+    case 'promise':
+      return ctx.promise('p').get();
+    case 'peek':
+      return ctx.promise('p').peek();
+    case 'resolve':
+      return ctx.promise('p').resolve(at);
+    case 'signalA':
+      return ctx.signal('a');
+    case 'signalB':
+      return ctx.signal('b');
+    case 'cancellation':
+      // Without the option it would never settle.
+      return explicitContexts.has(ctx) ? ctx.cancellation().map(() => 'cancelled') : ctx.signal('a');
     case 'call':
       return ctx.serviceClient<{ x: (c: never, n: number) => Promise<number> }>({ name: 'X' }).x(1);
     case 'run':
@@ -152,7 +205,13 @@ function build(ctx: Context, what: Durable, at: string, trace: unknown[]): Resta
     case 'map':
       return build(ctx, what.of[0], `${at}m`, trace).map((value, failure) => {
         trace.push([at, 'mapped']);
-        return failure === undefined ? ['mapped', value] : failure.message;
+        const mapped = failure === undefined ? ['mapped', value] : failure.message;
+        if (what.to === 'value') return mapped;
+        if (what.to === 'step') return ctx.sleep(1000, at);
+        return (async () => {
+          await (what.to === 'later' ? null : ctx.sleep(1000, at));
+          return mapped;
+        })();
       });
     case 'timeout':
       return build(ctx, what.of[0], `${at}t`, trace).orTimeout(50);
@@ -161,106 +220,17 @@ function build(ctx: Context, what: Durable, at: string, trace: unknown[]): Resta
   }
 }
 
-/** What can happen next, given what the program has asked for. `roll` decides. */
-class World {
-  readonly commands: Uint8Array[] = [];
-  readonly notifications: Uint8Array[] = [];
-  /** Number of commands known when so many notifications had been delivered. */
-  readonly commandsBy: number[] = [];
-  readonly ends: DecodedFrame[] = [];
-  readonly #outstanding = new Map<string, Uint8Array>();
-  readonly #delivered = new Set<string>();
-  readonly #roll: (bound: number) => number;
-  #cancelsLeft: number;
-
-  constructor(roll: (bound: number) => number, cancels: number) {
-    this.#roll = roll;
-    this.#cancelsLeft = cancels;
-    // Signals may come before anybody waits for them.
-    this.#signal(17);
-    this.#signal(18);
-  }
-
-  take({ commands, proposals, terminator }: AttemptResult): void {
-    for (const command of commands) this.#command(command);
-    for (const { resultCompletionId, value, failure } of proposals) {
-      const result = failure === undefined ? { value: value ?? new Uint8Array() } : { failure };
-      this.#expect(
-        `run ${resultCompletionId}`,
-        encodeFrame('RunCompletion', { completionId: resultCompletionId, ...result }),
-      );
-    }
-    if (terminator.name === 'Suspension') {
-      for (const signal of terminator.message.waitingSignals)
-        if (signal !== CANCEL_SIGNAL) this.#signal(signal);
-    }
-    this.commandsBy.push(this.commands.length);
-    this.ends.push(terminator);
-  }
-
-  #command(bytes: Uint8Array): void {
-    this.commands.push(bytes);
-    const [frame] = decodeFrames(bytes);
-    if (frame === undefined) throw new Error('assertion: a command');
-    const { name, message } = decodeFrame(frame);
-    if (name === 'SleepCommand') {
-      const completionId = message.resultCompletionId;
-      this.#expect(`sleep ${completionId}`, encodeFrame('SleepCompletion', { completionId, void: true }));
-    } else if (name === 'CallCommand') {
-      const completionId = message.invocationIdNotificationIdx;
-      this.#expect(
-        `id ${completionId}`,
-        encodeFrame('CallInvocationIdCompletion', {
-          completionId,
-          invocationId: `inv_1child${completionId}`,
-        }),
-      );
-      this.#expect(
-        `call ${completionId}`,
-        encodeFrame('CallCompletion', {
-          completionId: message.resultCompletionId,
-          value: json(completionId),
-        }),
-      );
-    }
-  }
-
-  #signal(signalId: number): void {
-    const result =
-      signalId % 3 === 0
-        ? { failure: { code: 500, message: 'no', metadata: [] } }
-        : { value: json(signalId) };
-    this.#expect(`signal ${signalId}`, encodeFrame('SignalNotification', { signalId, ...result }));
-  }
-
-  #expect(what: string, frame: Uint8Array): void {
-    if (!this.#delivered.has(what)) this.#outstanding.set(what, frame);
-  }
-
-  deliverOne(): void {
-    if (this.#cancelsLeft > 0 && this.#roll(4) === 0) {
-      this.#cancelsLeft--;
-      this.notifications.push(encodeFrame('SignalNotification', { signalId: CANCEL_SIGNAL, void: true }));
-      return;
-    }
-    const candidates = [...this.#outstanding];
-    const chosen = candidates[this.#roll(candidates.length)];
-    if (chosen === undefined) throw new Error('assertion: suspended on something that can happen');
-    this.#outstanding.delete(chosen[0]);
-    this.#delivered.add(chosen[0]);
-    this.notifications.push(chosen[1]);
-  }
-}
-
 async function referenceRun(
   steps: readonly Step[],
   roll: (bound: number) => number,
   cancels: number,
+  mode: Mode,
 ): Promise<World> {
-  const world = new World(roll, cancels);
+  const world = new World(roll, cancels, mode);
   for (let guard = 0; guard < 300; guard++) {
     const entries = [...world.commands, ...world.notifications];
-    world.take(await attempt(serviceOf(steps), 'run', { entries }));
+    const start = world.startOf(world.commands.length);
+    world.take(await attempt(workflowOf(steps, mode), 'run', { entries, start }));
     if (world.ends.at(-1)?.name !== 'Suspension') return world;
     world.deliverOne();
   }
@@ -273,8 +243,14 @@ const asSets = ({ name, message }: DecodedFrame) =>
         name,
         completions: [...message.waitingCompletions].sort(),
         signals: [...message.waitingSignals].sort(),
+        named: [...message.waitingNamedSignals].sort(),
       }
     : { name, message };
+
+const mode = fc.record({
+  explicit: fc.boolean(),
+  state: fc.constantFrom('full' as const, 'partial' as const, 'lazy' as const),
+});
 
 test('a program behaves the same however its notifications are grouped', async () => {
   let longest = 0;
@@ -283,9 +259,10 @@ test('a program behaves the same however its notifications are grouped', async (
       program,
       fc.infiniteStream(fc.nat(1_000_000)),
       fc.nat(2),
-      async (steps, random, cancels) => {
+      mode,
+      async (steps, random, cancels, how) => {
         const roll = (bound: number) => (bound === 0 ? 0 : (random.next().value as number) % bound);
-        const world = await referenceRun(steps, roll, cancels);
+        const world = await referenceRun(steps, roll, cancels, how);
         expect(world.ends.at(-1)?.name).toBe('End');
         const last = world.notifications.length;
         longest = Math.max(longest, last);
@@ -295,7 +272,7 @@ test('a program behaves the same however its notifications are grouped', async (
           const j = pair < 2 ? 0 : roll(k + 1);
           const known = pair === 0 ? 0 : (world.commandsBy[j] ?? 0);
           const entries = [...world.commands.slice(0, known), ...world.notifications.slice(0, k)];
-          const got = await attempt(serviceOf(steps), 'run', { entries });
+          const got = await attempt(workflowOf(steps, how), 'run', { entries, start: world.startOf(known) });
           expect(got.commands).toEqual(world.commands.slice(known, world.commandsBy[k]));
           expect(asSets(got.terminator)).toEqual(asSets(world.ends[k] as DecodedFrame));
         }
@@ -306,7 +283,7 @@ test('a program behaves the same however its notifications are grouped', async (
           chunks.push({ drains: roll(3), frames: world.notifications.slice(at, at + size) });
           at += size;
         }
-        const live = await liveAttempt(serviceOf(steps), 'run', {}, chunks);
+        const live = await liveAttempt(workflowOf(steps, how), 'run', { start: world.startOf(0) }, chunks);
         expect(live.commands).toEqual(world.commands);
         expect(live.terminator.name).toBe('End');
       },

@@ -23,7 +23,7 @@ function define(sdk: typeof ours) {
     metadata: { team: 'a' },
     options: {
       idempotencyRetention: { days: 1, hours: 1 },
-      journalRetention: 5,
+      journalRetention: { days: 0.3, milliseconds: 0.5 },
       inactivityTimeout: { minutes: 1 },
       abortTimeout: { seconds: 7, milliseconds: 1 },
       ingressPrivate: true,
@@ -31,7 +31,7 @@ function define(sdk: typeof ours) {
         maxAttempts: 3,
         onMaxAttempts: 'kill',
         initialInterval: { milliseconds: 10 },
-        maxInterval: 1000,
+        maxInterval: 1000.5,
         exponentiationFactor: 1.5,
       },
     },
@@ -69,22 +69,60 @@ function define(sdk: typeof ours) {
     options: { serde: sdk.serde.binary },
     handlers: { one: async (_ctx: ours.Context) => new Uint8Array() },
   });
-  return [everything, bytes];
+  const { object, workflow } = sdk.handlers;
+  const counter = sdk.object({
+    name: 'Counter',
+    description: 'an object',
+    options: { enableLazyState: true, journalRetention: { hours: 1 } },
+    handlers: {
+      add: async (_ctx: ours.ObjectContext, n: number) => n,
+      set: object.exclusive({ enableLazyState: false }, async (_ctx: ours.ObjectContext, n: number) => n),
+      get: object.shared(async (_ctx: ours.ObjectSharedContext) => 1),
+      peek: sdk.createObjectSharedHandler({ ingressPrivate: true }, async () => 1),
+      plain: sdk.handlers.handler({ description: 'of services' }, async () => {}),
+    },
+  });
+  const signup = sdk.workflow({
+    name: 'Signup',
+    metadata: { team: 'b' },
+    options: { workflowRetention: { days: 2 }, idempotencyRetention: 7, enableLazyState: true },
+    handlers: {
+      run: workflow.workflow({ journalRetention: 3 }, async (_ctx: ours.WorkflowContext, n: number) => n),
+      status: async (_ctx: ours.WorkflowSharedContext) => 'ok',
+      poke: workflow.shared({ idempotencyRetention: 4 }, async (_ctx: ours.WorkflowSharedContext) => {}),
+    },
+  });
+  const kept = sdk.workflow({ name: 'Kept', handlers: { run: async (_ctx: ours.WorkflowContext) => {} } });
+  return [everything, bytes, counter, signup, kept];
 }
 
-const officialSdk = official as unknown as typeof ours;
-const handlerOf = (sdk: typeof ours) => sdk.createEndpointHandler({ services: define(sdk) });
+/** What the services have not said themselves. */
+const DEFAULTS: ours.DefaultServiceOptions = {
+  abortTimeout: { seconds: 3 },
+  workflowRetention: 99,
+  retryPolicy: { maxAttempts: 9, initialInterval: 8 },
+};
 
-test('the manifest is that of the official SDK, but for versions and compression', async () => {
-  const [mine, theirs] = await Promise.all([
-    handlerOf(ours)(discover(4), {}),
-    handlerOf(officialSdk)(discover(4), {}),
-  ]);
-  expect(mine.headers['content-type']).toBe(theirs.headers['content-type']);
-  const { lambdaCompression, ...manifest } = decode(theirs);
-  expect(lambdaCompression).toBe('zstd');
-  expect(decode(mine)).toEqual({ ...manifest, maxProtocolVersion: 6 });
-});
+const officialSdk = official as unknown as typeof ours;
+const handlerOf = (sdk: typeof ours, defaultServiceOptions: ours.DefaultServiceOptions = {}) =>
+  sdk.createEndpointHandler({ services: define(sdk), defaultServiceOptions });
+
+test.each([
+  ['without defaults', {}],
+  ['with defaults', DEFAULTS],
+])(
+  'the manifest is that of the official SDK, but for versions and compression: %s',
+  async (_name, defaults) => {
+    const [mine, theirs] = await Promise.all([
+      handlerOf(ours, defaults)(discover(4), {}),
+      handlerOf(officialSdk, defaults)(discover(4), {}),
+    ]);
+    expect(mine.headers['content-type']).toBe(theirs.headers['content-type']);
+    const { lambdaCompression, ...manifest } = decode(theirs);
+    expect(lambdaCompression).toBe('zstd');
+    expect(decode(mine)).toEqual({ ...manifest, maxProtocolVersion: 6 });
+  },
+);
 
 const invocationType = (version: number) => `application/vnd.restate.invocation.v${version}`;
 
@@ -136,6 +174,40 @@ test.each([
     'an option that the endpoint lacks',
     () =>
       ours.createEndpointHandler({ services: [], identityKeys: ['publickeyv1_x'] } as ours.EndpointOptions),
+  ],
+  ['a workflow without run', () => ours.workflow({ name: 'W', handlers: { s: async () => {} } } as never)],
+  [
+    'a workflow whose run is shared',
+    () => ours.workflow({ name: 'W', handlers: { run: ours.handlers.workflow.shared(async () => {}) } }),
+  ],
+  [
+    'a workflow with two that run',
+    () =>
+      ours.workflow({
+        name: 'W',
+        handlers: { run: async () => {}, two: ours.handlers.workflow.workflow(async () => {}) } as never,
+      }),
+  ],
+  [
+    'a workflow handler with a name of its clients',
+    () =>
+      ours.workflow({
+        name: 'W',
+        handlers: { run: async () => {}, workflowSubmit: async () => {} } as never,
+      }),
+  ],
+  [
+    'an idempotency retention of run',
+    () =>
+      ours.workflow({
+        name: 'W',
+        handlers: { run: ours.handlers.workflow.workflow({ idempotencyRetention: 1 }, async () => {}) },
+      }),
+  ],
+  [
+    "a workflow's handler in an object",
+    () =>
+      ours.object({ name: 'O', handlers: { h: ours.handlers.workflow.workflow(async () => {}) } as never }),
   ],
   ['something that is no definition', () => ours.createEndpointHandler({ services: [{ name: 'S' }] })],
 ])('%s is a mistake of the deployment', (_name, build) => {

@@ -4,8 +4,9 @@
  * Invariant: only fields of the manifest schema, of the version negotiated, are sent: the server refuses a
  * registration that has an unknown one. Absent options stay absent, so that the server's defaults apply.
  */
-import type { Definition, HandlerDefinition, ServiceHandlerOpts, ServiceOptions } from './definitions.ts';
-import { toMillis } from './duration.ts';
+import type { Definition, HandlerDefinition } from './definitions.ts';
+import { type Duration, toMillis } from './duration.ts';
+import type { DefaultServiceOptions, ObjectOptions, ServiceHandlerOpts } from './options.ts';
 import { type Serde, serde } from './serde.ts';
 
 /** V7 waits for its future trees; see the decision on protocol versions. */
@@ -16,23 +17,37 @@ const MANIFEST_VERSIONS = [4, 3, 2] as const;
 export const manifestContentType = (version: number): string =>
   `application/vnd.restate.endpointmanifest.v${version}+json`;
 
-/** The manifest version that first has a field; those not listed are as old as the manifest. */
+/** The manifest version that first has a field. Options came with version 3, those about retries with version 4. */
+const since = (field: string): number => SINCE[field] ?? (field.startsWith(RETRY_PREFIX) ? 4 : 3);
 const SINCE: Readonly<Record<string, number>> = {
+  name: 1,
+  ty: 1,
+  handlers: 1,
+  input: 1,
+  output: 1,
   documentation: 2,
   metadata: 2,
-  ingressPrivate: 3,
-  journalRetention: 3,
-  idempotencyRetention: 3,
-  inactivityTimeout: 3,
-  abortTimeout: 3,
-  retryPolicyInitialInterval: 4,
-  retryPolicyMaxInterval: 4,
-  retryPolicyMaxAttempts: 4,
-  retryPolicyExponentiationFactor: 4,
-  retryPolicyOnMaxAttempts: 4,
 };
 
-const KIND = { service: 'SERVICE' } as const;
+/** These have the same names in the manifest, the latter with a prefix. */
+const OPTIONS = [
+  'journalRetention',
+  'idempotencyRetention',
+  'inactivityTimeout',
+  'abortTimeout',
+  'ingressPrivate',
+  'enableLazyState',
+] as const;
+const RETRY_PREFIX = 'retryPolicy';
+const RETRY_OPTIONS = [
+  'initialInterval',
+  'maxInterval',
+  'maxAttempts',
+  'exponentiationFactor',
+  'onMaxAttempts',
+] as const;
+
+const KIND = { service: 'SERVICE', object: 'VIRTUAL_OBJECT', workflow: 'WORKFLOW' } as const;
 
 /** The highest version that both sides know, undefined when there is none. */
 export function negotiateManifest(accept: string | undefined): number | undefined {
@@ -41,10 +56,14 @@ export function negotiateManifest(accept: string | undefined): number | undefine
 
 export type ManifestResult = { readonly manifest: object } | { readonly unsupported: string };
 
-export function buildManifest(definitions: Iterable<Definition>, version: number): ManifestResult {
-  const services = [...definitions].map(describeService);
+export function buildManifest(
+  definitions: Iterable<Definition>,
+  defaults: DefaultServiceOptions,
+  version: number,
+): ManifestResult {
+  const services = [...definitions].map(({ parts }) => describeService(parts, defaults));
   const fields = services.flatMap(service => [service, ...service.handlers]).flatMap(Object.keys);
-  const unsupported = fields.find(field => (SINCE[field] ?? 1) > version);
+  const unsupported = fields.find(field => since(field) > version);
   if (unsupported !== undefined) return { unsupported };
   return {
     manifest: {
@@ -56,21 +75,30 @@ export function buildManifest(definitions: Iterable<Definition>, version: number
   };
 }
 
-function describeService({ name, kind, handlers, options, description, metadata }: Definition) {
+function describeService(parts: Definition['parts'], defaults: DefaultServiceOptions) {
+  const { name, kind, handlers, description, metadata } = parts;
+  const options = { ...defaults, ...parts.options };
   return {
     name,
     ty: KIND[kind],
-    handlers: [...handlers.values()].map(handler => describeHandler(handler, options.serde ?? serde.json)),
+    handlers: [...handlers.values()].map(handler => describeHandler(handler, options)),
     ...describeOptions(options),
     ...present({ documentation: description, metadata }),
   };
 }
 
-function describeHandler({ name, options }: HandlerDefinition, defaultSerde: Serde<unknown>) {
+function describeHandler({ name, kind, options }: HandlerDefinition, ofService: DefaultServiceOptions) {
+  const defaultSerde: Serde<unknown> = ofService.serde ?? serde.json;
   const input = options.input ?? options.serde ?? defaultSerde;
   const output = options.output ?? options.serde ?? defaultSerde;
   return {
     name,
+    ...present({
+      ty: manifestValue(kind),
+      // An option of the workflow, a fact about its run handler.
+      workflowCompletionRetention:
+        kind === 'workflow' ? manifestValue(ofService.workflowRetention) : undefined,
+    }),
     input: describeInput(input, options),
     output: {
       setContentTypeIfEmpty: options.setOutputContentTypeIfEmpty ?? false,
@@ -88,22 +116,23 @@ function describeInput(input: Serde<unknown>, { accept }: ServiceHandlerOpts<unk
   return { required: false, contentType, ...present({ jsonSchema: input.jsonSchema }) };
 }
 
-function describeOptions(options: ServiceOptions) {
-  const { retryPolicy } = options;
-  const ms = (duration: Parameters<typeof toMillis>[0] | undefined) =>
-    duration === undefined ? undefined : toMillis(duration);
-  return present({
-    journalRetention: ms(options.journalRetention),
-    idempotencyRetention: ms(options.idempotencyRetention),
-    inactivityTimeout: ms(options.inactivityTimeout),
-    abortTimeout: ms(options.abortTimeout),
-    ingressPrivate: options.ingressPrivate,
-    retryPolicyInitialInterval: ms(retryPolicy?.initialInterval),
-    retryPolicyMaxInterval: ms(retryPolicy?.maxInterval),
-    retryPolicyMaxAttempts: retryPolicy?.maxAttempts,
-    retryPolicyExponentiationFactor: retryPolicy?.exponentiationFactor,
-    retryPolicyOnMaxAttempts: retryPolicy?.onMaxAttempts?.toUpperCase(),
-  });
+function describeOptions(options: ObjectOptions) {
+  const { retryPolicy = {} } = options;
+  return present(
+    Object.fromEntries([
+      ...OPTIONS.map(name => [name, manifestValue(options[name])]),
+      ...RETRY_OPTIONS.map(name => [
+        `${RETRY_PREFIX}${name.charAt(0).toUpperCase()}${name.slice(1)}`,
+        name === 'exponentiationFactor' ? retryPolicy[name] : manifestValue(retryPolicy[name]),
+      ]),
+    ]),
+  );
+}
+
+/** Durations are whole milliseconds there, and names are in capitals. */
+function manifestValue(value: Duration | number | boolean | string | undefined): unknown {
+  if (typeof value === 'string') return value.toUpperCase();
+  return value === undefined || typeof value === 'boolean' ? value : Math.floor(toMillis(value));
 }
 
 function present(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

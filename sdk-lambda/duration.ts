@@ -13,5 +13,5 @@ export function toMillis(duration: Duration | number): number {
   // Types do not hold for callers in JavaScript, and errors carry durations too: this must not throw.
   if (typeof duration !== 'object' || duration === null) return Number.NaN;
   const { days = 0, hours = 0, minutes = 0, seconds = 0, milliseconds = 0 } = duration;
-  return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000 + milliseconds;
+  return days * 86_400_000 + hours * 3_600_000 + minutes * 60_000 + seconds * 1000 + milliseconds;
 }

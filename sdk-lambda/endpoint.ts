@@ -1,22 +1,26 @@
 /** The services that one deployment serves. */
-import { SdkUsageError } from './coded-error.ts';
+import { refuseDefinition } from './coded-error.ts';
 import { Definition, type ServiceDefinition } from './definitions.ts';
+import type { LoggerTransport } from './logger.ts';
+import type { DefaultServiceOptions } from './options.ts';
 
 export type AnyDefinition = ServiceDefinition<string, unknown>;
 
 export class Endpoint {
+  /** For all services, those that were added before as well. */
+  defaults: DefaultServiceOptions = {};
+  logger: LoggerTransport | undefined;
   readonly #services = new Map<string, Definition>();
 
   add(definition: AnyDefinition): void {
     const service: unknown = definition;
     if (!(service instanceof Definition)) {
-      throw new SdkUsageError(
-        'HF_SDK_DEFINITION',
+      refuseDefinition(
         `"${definition?.name}" is not a definition. Pass what service(...) returned, from this copy of the SDK.`,
       );
     }
     if (this.#services.has(service.name)) {
-      throw new SdkUsageError('HF_SDK_DEFINITION', `Two services are named "${service.name}"; rename one.`);
+      refuseDefinition(`Two services are named "${service.name}"; rename one.`);
     }
     this.#services.set(service.name, service);
   }

@@ -3,7 +3,7 @@
  * caller, is journaled and never retried); anything else fails the attempt, which the server retries.
  */
 import type { WireFailure } from '@holdfast/protocol';
-import type { Duration } from './duration.ts';
+import { type Duration, toMillis } from './duration.ts';
 
 const INTERNAL_ERROR = 500;
 
@@ -65,6 +65,24 @@ export class RetryableError extends RestateError {
   }
   static from(cause: unknown, options: RetryableErrorOptions = {}): RetryableError {
     return new RetryableError(asError(cause).message, { ...options, cause });
+  }
+}
+
+/** The delay that an error asks for. */
+export function retryAfterMs(thrown: unknown): number | undefined {
+  const after = thrown instanceof RetryableError ? thrown.retryAfter : undefined;
+  return after === undefined ? undefined : toMillis(after);
+}
+
+/**
+ * For closures of `run`: no retry of the closure will help, a person has to look. The run's own retry options do not
+ * turn it into a result; the service's policy decides, which by default pauses the invocation in the end. (Pausing at
+ * once needs protocol version 7.)
+ */
+export class PauseError extends RestateError {
+  override name = 'PauseError';
+  static from(cause: unknown): PauseError {
+    return new PauseError(asError(cause).message, { cause });
   }
 }
 

@@ -53,7 +53,7 @@ function discover(endpoint: Endpoint, accept: string | undefined): EndpointRespo
   const version = negotiateManifest(accept);
   if (version === undefined)
     return refuse(415, `unsupported discovery version: accept is ${accept ?? 'missing'}`);
-  const result = buildManifest(endpoint.services, version);
+  const result = buildManifest(endpoint.services, endpoint.defaults, version);
   if ('unsupported' in result) {
     return refuse(
       500,
@@ -96,7 +96,7 @@ export async function handleInvocation(
     return refuse(415, `invocation version ${version} is outside ${MIN_PROTOCOL} to ${MAX_PROTOCOL}`);
   }
   const service = endpoint.service(invocation.service);
-  const handler = service?.handlers.get(invocation.handler);
+  const handler = service?.handler(invocation.handler, endpoint.defaults);
   if (service === undefined || handler === undefined) {
     return refuse(404, `no handler ${invocation.service}/${invocation.handler} is bound to this endpoint`);
   }

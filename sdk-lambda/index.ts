@@ -21,32 +21,53 @@ export {
   type InvocationId,
   InvocationIdParser,
   type InvocationPromise,
+  type InvocationReference,
   type Rand,
   type Request,
   type RunAction,
   type RunOptions,
+  type SignalReference,
   type Target,
 } from './context/context.ts';
+export type * as internal from './context/internal.ts';
+export type {
+  DurablePromise,
+  KeyValueStore,
+  ObjectContext,
+  ObjectSharedContext,
+  TypedState,
+  UntypedState,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from './context/keyed.ts';
 export {
-  createServiceHandler,
-  handlers,
+  type ObjectHandler,
+  type ObjectOpts,
+  type ObjectSharedHandler,
+  object,
   type RemoveVoidArgument,
-  type RetryPolicy,
   type Service,
   type ServiceDefinition,
   type ServiceDefinitionFrom,
   type ServiceHandler,
-  type ServiceHandlerOpts,
-  type ServiceOptions,
   type ServiceOpts,
   service,
+  type VirtualObject,
   type VirtualObjectDefinition,
+  type VirtualObjectDefinitionFrom,
+  type Workflow,
   type WorkflowDefinition,
+  type WorkflowDefinitionFrom,
+  type WorkflowHandler,
+  type WorkflowOpts,
+  type WorkflowSharedHandler,
+  workflow,
 } from './definitions.ts';
 export type { Duration } from './duration.ts';
 export { createEndpoint, type Endpoint } from './endpoint.ts';
 export {
   CancelledError,
+  PauseError,
   RestateError,
   type RestateErrorOptions,
   RetryableError,
@@ -55,6 +76,14 @@ export {
   type TerminalErrorOptions,
   TimeoutError,
 } from './errors.ts';
+export {
+  createObjectHandler,
+  createObjectSharedHandler,
+  createServiceHandler,
+  createWorkflowHandler,
+  createWorkflowSharedHandler,
+  handlers,
+} from './handlers.ts';
 export { type EndpointRequest, type EndpointResponse, handleInvocation, handleRequest } from './http.ts';
 export {
   drainMicrotasks,
@@ -68,6 +97,17 @@ export type {
   LambdaHandler,
   LambdaResponse,
 } from './lambda.ts';
+export type { LoggerContext, LoggerTransport, LogMetadata, RestateLogLevel } from './logger.ts';
+export type {
+  DefaultServiceOptions,
+  ObjectHandlerOpts,
+  ObjectOptions,
+  RetryPolicy,
+  ServiceHandlerOpts,
+  ServiceOptions,
+  WorkflowHandlerOpts,
+  WorkflowOptions,
+} from './options.ts';
 export { CombineablePromise, isRestatePromise, RestatePromise } from './promise.ts';
 export { type Serde, serde } from './serde.ts';
 

@@ -4,11 +4,10 @@
  */
 import { decodeFrames } from '@holdfast/protocol';
 import { Attempt, type Defer } from './attempt.ts';
-import type { Request, Target } from './context/context.ts';
-import { InvocationIdParser } from './context/context.ts';
-import { AttemptContext } from './context/create.ts';
+import type { InvocationId, Request, Target } from './context/context.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
-import { TerminalError } from './errors.ts';
+import { asError, TerminalError } from './errors.ts';
+import type { LoggerTransport } from './logger.ts';
 import { Machine } from './machine/machine.ts';
 import { type Serde, serde } from './serde.ts';
 
@@ -19,6 +18,7 @@ export interface InvocationPorts {
   readonly defer?: Defer;
   /** @default the global console */
   readonly console?: Console;
+  readonly logger?: LoggerTransport | undefined;
 }
 
 export interface InvocationRequest extends InvocationPorts {
@@ -44,14 +44,16 @@ export async function runAttempt(
   handler: HandlerDefinition,
   invocation: InvocationRequest,
 ): Promise<Uint8Array> {
-  const machine = new Machine(invocation.version);
+  const { asTerminalError, explicitCancellation, onJournalMismatchErrors } = handler.options;
+  const machine = new Machine(invocation.version, onJournalMismatchErrors === 'fail');
   machine.notify(decodeFrames(invocation.body));
   machine.inputClosed();
   if (machine.ready) {
     const attempt = new Attempt(machine, {
       now: invocation.now,
       defer: invocation.defer ?? drainMicrotasks,
-      asTerminalError: handler.options.asTerminalError ?? service.options.asTerminalError,
+      asTerminalError,
+      explicitCancellation,
     });
     startHandler(attempt, service, handler, invocation);
     await attempt.done;
@@ -67,23 +69,31 @@ export function startHandler(
   attempt: Attempt,
   service: Definition,
   handler: HandlerDefinition,
-  parts: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs' | 'console'>,
+  parts: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs' | 'console' | 'logger'>,
 ): void {
-  const defaultSerde: Serde<unknown> = handler.options.serde ?? service.options.serde ?? serde.json;
+  const defaultSerde: Serde<unknown> = handler.options.serde ?? serde.json;
   const input = handler.options.input ?? defaultSerde;
   const output = handler.options.output ?? defaultSerde;
   const request = createRequest(attempt, service, handler, parts);
-  const context = new AttemptContext({ attempt, request, defaultSerde, console: parts.console ?? console });
+  const contextParts = {
+    attempt,
+    request,
+    defaultSerde,
+    console: parts.console ?? console,
+    logger: parts.logger,
+  };
+  const context = service.parts.createContext(contextParts, handler.kind);
   void attempt.start(async () => {
     let argument: unknown;
     try {
       argument = input.deserialize(request.body);
     } catch (error) {
       // No retry will make it readable.
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new TerminalError(`Failed to deserialize input: ${reason}`, { errorCode: INPUT_ERROR });
+      throw new TerminalError(`Failed to deserialize input: ${asError(error).message}`, {
+        errorCode: INPUT_ERROR,
+      });
     }
-    return output.serialize(await handler.fn.call(service.self, context, argument));
+    return output.serialize(await handler.fn.call(service.parts.self, context, argument));
   });
 }
 
@@ -96,15 +106,16 @@ function createRequest(
   const { start, input } = attempt.machine;
   let headers: ReadonlyMap<string, string> | undefined;
   let ofAttempt: Request['attemptHeaders'] | undefined;
+  const { key } = start;
   const target: Target = {
     service: service.name,
     handler: handler.name,
-    ...(start.key === '' ? {} : { key: start.key }),
-    toString: () => [service.name, ...(start.key === '' ? [] : [start.key]), handler.name].join('/'),
+    ...(key === '' ? {} : { key }),
+    toString: () => [service.name, ...(key === '' ? [] : [key]), handler.name].join('/'),
   };
   return {
     target,
-    id: InvocationIdParser.fromString(start.debugId),
+    id: start.debugId as InvocationId,
     get headers() {
       headers ??= new Map(input.headers.map(({ key, value }) => [key, value]));
       return headers;
@@ -115,9 +126,12 @@ function createRequest(
     },
     body: input.value ?? EMPTY,
     extraArgs: extraArgs ?? [],
-    ...(start.idempotencyKey === undefined ? {} : { idempotencyKey: start.idempotencyKey }),
+    idempotencyKey: start.idempotencyKey,
+    scope: start.scope,
+    limitKey: start.limitKey,
     get attemptCompletedSignal() {
       return attempt.completedSignal;
     },
-  };
+    // The cast: optional ones that are there and undefined.
+  } as Request;
 }

@@ -78,11 +78,15 @@ export async function liveAttempt(
   chunks: readonly { readonly drains: number; readonly frames: readonly Uint8Array[] }[],
 ): Promise<AttemptResult> {
   const definition = createEndpoint([service]).service(service.name);
-  const handlerDefinition = definition?.handlers.get(handler);
+  const handlerDefinition = definition?.handler(handler);
   if (definition === undefined || handlerDefinition === undefined) throw new Error(`no handler ${handler}`);
   const machine = new Machine(6);
   machine.notify(decodeFrames(requestBody(journal)));
-  const running = new Attempt(machine, { now: () => NOW_MS, defer: drainMicrotasks });
+  const running = new Attempt(machine, {
+    now: () => NOW_MS,
+    defer: drainMicrotasks,
+    explicitCancellation: handlerDefinition.options.explicitCancellation,
+  });
   startHandler(running, definition, handlerDefinition, {});
   for (const { drains, frames } of chunks) {
     for (let i = 0; i < drains; i++) await new Promise<void>(drainMicrotasks);

@@ -1,10 +1,15 @@
 /** The AWS Lambda adapter: the event of an Invoke in, its response out. Clock and base64 come from the platform. */
-import { SdkUsageError } from './coded-error.ts';
+import { refuseDefinition } from './coded-error.ts';
 import { type AnyDefinition, createEndpoint, Endpoint } from './endpoint.ts';
 import { handleRequest } from './http.ts';
+import type { LoggerTransport } from './logger.ts';
+import type { DefaultServiceOptions } from './options.ts';
 
 export interface EndpointOptions {
   readonly services: readonly AnyDefinition[];
+  readonly defaultServiceOptions?: DefaultServiceOptions | undefined;
+  /** Gets what handlers write to `ctx.console`. */
+  readonly logger?: LoggerTransport | undefined;
 }
 
 /** The event as the orchestrator sends it. `rawPath` is how API Gateway calls the path. */
@@ -27,17 +32,27 @@ export interface LambdaResponse {
 export type LambdaHandler = (event: LambdaEvent, context: unknown) => Promise<LambdaResponse>;
 
 /** The function to export as the Lambda handler. */
-export function createEndpointHandler({ services, ...others }: EndpointOptions): LambdaHandler {
+export function createEndpointHandler({
+  services,
+  defaultServiceOptions,
+  logger,
+  ...others
+}: EndpointOptions): LambdaHandler {
   // Ignored in silence, the keys that requests are to be verified with would leave them unverified.
   for (const [name, value] of Object.entries(others)) {
-    if (value === undefined) continue;
-    throw new SdkUsageError('HF_SDK_DEFINITION', `The endpoint has no option "${name}". Remove it.`);
+    if (value !== undefined) refuseDefinition(`The endpoint has no option "${name}". Remove it.`);
   }
-  return handlerOf(createEndpoint(services));
+  const target = createEndpoint(services);
+  target.defaults = defaultServiceOptions ?? {};
+  target.logger = logger;
+  return handlerOf(target);
 }
 
 export interface LambdaEndpoint {
   bind(definition: AnyDefinition): LambdaEndpoint;
+  /** Of all services of this endpoint; theirs and their handlers' own win. */
+  defaultServiceOptions(options: DefaultServiceOptions): LambdaEndpoint;
+  setLogger(logger: LoggerTransport): LambdaEndpoint;
   handler(): LambdaHandler;
 }
 
@@ -47,6 +62,14 @@ export function endpoint(): LambdaEndpoint {
   const builder: LambdaEndpoint = {
     bind(definition) {
       target.add(definition);
+      return builder;
+    },
+    defaultServiceOptions(options) {
+      target.defaults = options;
+      return builder;
+    },
+    setLogger(logger) {
+      target.logger = logger;
       return builder;
     },
     handler: () => handlerOf(target),
@@ -64,7 +87,7 @@ function handlerOf(target: Endpoint): LambdaHandler {
       body: Buffer.from(event.body ?? '', event.isBase64Encoded === true ? 'base64' : 'utf8'),
       extraArgs: [context],
     };
-    const { status, headers, body } = await handleRequest(target, request, { now });
+    const { status, headers, body } = await handleRequest(target, request, { now, logger: target.logger });
     return {
       statusCode: status,
       headers,

@@ -14,8 +14,9 @@ import { SdkUsageError } from './coded-error.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { asError, fromWireFailure, TerminalError, TimeoutError } from './errors.ts';
 import type { NotificationId } from './machine/machine.ts';
+import type { Serde } from './serde.ts';
 
-/** What a tree needs of the attempt it belongs to. */
+/** What a tree needs of its attempt. */
 export interface PromiseHost {
   /** Throws inside a closure of `run`, where nothing of the attempt may be waited for. */
   assertOutsideRun(): void;
@@ -23,6 +24,8 @@ export interface PromiseHost {
   rootAwaited(root: Durable<unknown>): void;
   /** User code that waited for this node goes on. */
   rootSettled(root: Durable<unknown>): void;
+  /** User code that nobody waited for goes on: a mapper that has returned a promise. */
+  mapperRuns(): void;
   /** Registers an awaited leaf; its result, if it is there already. */
   awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined;
   sleep(millis: number): Durable<void>;
@@ -46,6 +49,8 @@ export abstract class Durable<T> implements Promise<T> {
   #active = false;
   #edges: Edge[] | undefined;
   #native: Promise<unknown> | undefined;
+  /** User code waits for `#native`. */
+  #isRoot = false;
   #resolve: ((value: unknown) => void) | undefined;
   #reject: ((reason: unknown) => void) | undefined;
 
@@ -58,7 +63,7 @@ export abstract class Durable<T> implements Promise<T> {
   /** A child that was pending when it was asked for has settled. */
   childSettled(_index: number, _child: Durable<unknown>): void {}
   /** The unsettled leaves below. */
-  abstract collectLeaves(into: Set<NotificationId>): void;
+  abstract collectLeaves(into: Set<Leaf<unknown>>): void;
 
   activate(): void {
     if (this.#active) return;
@@ -70,20 +75,31 @@ export abstract class Durable<T> implements Promise<T> {
   protected follow(child: Durable<unknown>, index: number): void {
     child.activate();
     if (child.state !== PENDING) this.childSettled(index, child);
-    else child.#addEdge({ parent: this, index });
-  }
-
-  #addEdge(edge: Edge): void {
-    if (this.#edges === undefined) this.#edges = [edge];
-    else this.#edges.push(edge);
+    else {
+      child.#edges ??= [];
+      child.#edges.push({ parent: this, index });
+    }
   }
 
   get isPending(): boolean {
     return this.state === PENDING;
   }
 
-  reject(reason: unknown): void {
-    this.settle(REJECTED, reason);
+  /** Whether user code waits for this node or for something above it. */
+  get isAwaited(): boolean {
+    if (this.state !== PENDING) return false;
+    return this.#isRoot || this.#edges?.some(({ parent }) => parent.isAwaited) === true;
+  }
+
+  /** Rejects for those who wait. What they waited for goes on, and what is made of it later gets the result. */
+  cancel(reason: unknown): void {
+    this.#leaveRoots();
+    this.#reject?.(reason);
+  }
+
+  #leaveRoots(): void {
+    this.#isRoot = false;
+    this.host?.rootSettled(this);
   }
 
   /** Settles with what user code makes of `input`. */
@@ -95,6 +111,10 @@ export abstract class Durable<T> implements Promise<T> {
       this.settle(REJECTED, error);
       return;
     }
+    this.fulfil(value);
+  }
+
+  protected fulfil(value: unknown): void {
     this.settle(FULFILLED, value);
   }
 
@@ -102,8 +122,8 @@ export abstract class Durable<T> implements Promise<T> {
     if (this.state !== PENDING) return;
     this.state = state;
     this.outcome = outcome;
-    if (this.#native !== undefined) {
-      this.host?.rootSettled(this);
+    if (this.#isRoot) {
+      this.#leaveRoots();
       if (state === FULFILLED) this.#resolve?.(outcome);
       else this.#reject?.(outcome);
     }
@@ -136,6 +156,7 @@ export abstract class Durable<T> implements Promise<T> {
     });
     if (this.state === FULFILLED) this.#resolve?.(this.outcome);
     else if (this.state === REJECTED) this.#reject?.(this.outcome);
+    else this.#isRoot = true;
     this.host?.rootAwaited(this);
     return this.#native;
   }
@@ -157,31 +178,41 @@ export abstract class Durable<T> implements Promise<T> {
   }
 }
 
+/** What user code gets of a result that is no failure. */
+export type Decode<T> = (result: WireNotification) => T;
+
+/** The value; without one undefined, as of a sleep. */
+export const valueWith =
+  <T>(serde: Serde<T>): Decode<T> =>
+  ({ value }) =>
+    value === undefined ? (undefined as T) : serde.deserialize(value);
+
 /** One completion or signal. */
 export class Leaf<T> extends Durable<T> {
   readonly id: NotificationId;
-  readonly #decode: (value: Uint8Array) => T;
+  readonly #decode: Decode<T>;
+  readonly #known: WireNotification | undefined;
 
-  /** `decode` is used for a result with a value; ids and void need none. */
-  constructor(host: PromiseHost, id: NotificationId, decode: (value: Uint8Array) => T) {
+  /** `known` is a result that needs no notification: the answer to an eager read. */
+  constructor(host: PromiseHost, id: NotificationId, decode: Decode<T>, known?: WireNotification) {
     super(host);
     this.id = id;
     this.#decode = decode;
+    this.#known = known;
   }
 
   protected start(): void {
-    const result = this.host?.awaitLeaf(this);
+    const result = this.#known ?? this.host?.awaitLeaf(this);
     if (result !== undefined) this.deliver(result);
   }
 
   deliver(result: WireNotification): void {
     if (result.failure !== undefined) this.settle(REJECTED, fromWireFailure(result.failure));
-    else if (result.value === undefined) this.settle(FULFILLED, result.invocationId);
-    else this.settleWith(this.#decode, result.value);
+    else this.settleWith(this.#decode, result);
   }
 
-  collectLeaves(into: Set<NotificationId>): void {
-    if (this.state === PENDING) into.add(this.id);
+  collectLeaves(into: Set<Leaf<unknown>>): void {
+    if (this.state === PENDING) into.add(this);
   }
 }
 
@@ -192,7 +223,7 @@ export class CallLeaf<T> extends Leaf<T> {
   constructor(
     host: PromiseHost,
     id: NotificationId,
-    decode: (value: Uint8Array) => T,
+    decode: Decode<T>,
     invocationId: () => RestatePromise<string>,
   ) {
     super(host, id, decode);
@@ -204,10 +235,12 @@ export class CallLeaf<T> extends Leaf<T> {
   }
 }
 
+const MAPPED = 1;
 type Mapper = (value?: unknown, failure?: TerminalError) => unknown;
 
 class Mapped extends Durable<unknown> {
-  readonly #source: Durable<unknown>;
+  /** What is mapped; then, if that is one, the promise that it was mapped to. */
+  #source: Durable<unknown>;
   readonly #mapper: Mapper;
   constructor(source: Durable<unknown>, mapper: Mapper) {
     super(source.host);
@@ -217,14 +250,29 @@ class Mapped extends Durable<unknown> {
   protected start(): void {
     this.follow(this.#source, 0);
   }
-  override childSettled(_index: number, { state, outcome }: Durable<unknown>): void {
+  override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
+    if (index === MAPPED) this.settle(state as typeof FULFILLED, outcome);
     // Only terminal errors are results. A mapper must not turn "this attempt failed" into a value.
-    if (state === FULFILLED) this.settleWith(this.#mapper, outcome);
+    else if (state === FULFILLED) this.settleWith(this.#mapper, outcome);
     else if (outcome instanceof TerminalError)
       this.settleWith(failure => this.#mapper(undefined, failure), outcome);
     else this.settle(REJECTED, outcome);
   }
-  collectLeaves(into: Set<NotificationId>): void {
+  /** A mapper may return a promise, as what is given to `then` may. */
+  protected override fulfil(value: unknown): void {
+    const { then } = (value ?? {}) as Partial<PromiseLike<unknown>>;
+    if (typeof then !== 'function') {
+      super.fulfil(value);
+    } else if (value instanceof Durable && this.host !== undefined) {
+      this.#source = value;
+      this.follow(value, MAPPED);
+    } else {
+      // Of a constant, which has no host, or made by user code: it waits for itself.
+      this.host?.mapperRuns();
+      then.call(value, super.fulfil.bind(this), error => this.settle(REJECTED, error));
+    }
+  }
+  collectLeaves(into: Set<Leaf<unknown>>): void {
     if (this.state === PENDING) this.#source.collectLeaves(into);
   }
 }
@@ -248,7 +296,7 @@ const DECIDED_BY: Readonly<Record<Rule, (fulfilled: boolean) => boolean>> = {
   allSettled: () => false,
 };
 
-class Combinator extends Durable<unknown> {
+export class Combinator extends Durable<unknown> {
   readonly #rule: Rule;
   readonly #children: readonly Durable<unknown>[];
   readonly #results: unknown[];
@@ -294,7 +342,7 @@ class Combinator extends Durable<unknown> {
     }
   }
 
-  collectLeaves(into: Set<NotificationId>): void {
+  collectLeaves(into: Set<Leaf<unknown>>): void {
     if (this.state === PENDING) for (const child of this.#children) child.collectLeaves(into);
   }
 }

@@ -1,7 +1,7 @@
 /** Runs: what is executed, what is proposed, what is retried. */
 import { expect, test } from 'vitest';
 import type * as restate from './index.ts';
-import { RestatePromise, RetryableError, TerminalError } from './index.ts';
+import { PauseError, RestatePromise, RetryableError, TerminalError } from './index.ts';
 import { boom, type Handler, type JournalSpec, ran, run, runCommand, transcript } from './journal.testkit.ts';
 
 const failing = (ctx: restate.Context) => ctx.run('r', boom, { maxRetryAttempts: 3, maxRetryInterval: 150 });
@@ -55,6 +55,19 @@ test.each<[string, Handler, JournalSpec, string[]]>([
       ),
     {},
     ['RunCommand', 'Error 500 busy at 1 retry 250'],
+  ],
+  [
+    'a pause is no result, whatever the policy',
+    async ctx =>
+      ctx.run(
+        'r',
+        () => {
+          throw PauseError.from(new Error('look at this'));
+        },
+        { maxRetryAttempts: 1 },
+      ),
+    {},
+    ['RunCommand', 'Error 500 look at this at 1'],
   ],
   [
     'runs that are executing keep their results when another fails',

@@ -116,6 +116,147 @@ async function combinators(ctx: Context) {
   RestatePromise.all([Promise.resolve(1)]);
 }
 
+interface CartState {
+  items: string[];
+  total: number;
+}
+
+const cart = restate.object({
+  name: 'Cart',
+  handlers: {
+    async add(ctx: restate.ObjectContext<CartState>, item: string) {
+      const items = await ctx.get('items');
+      expectTypeOf(items).toEqualTypeOf<string[] | null>();
+      ctx.set('items', [...(items ?? []), item]);
+      // @ts-expect-error a number
+      ctx.set('total', 'much');
+      // @ts-expect-error no such state
+      ctx.clear('price');
+      ctx.clear('total');
+      expectTypeOf(await ctx.stateKeys()).toEqualTypeOf<string[]>();
+      expectTypeOf(ctx.key).toEqualTypeOf<string>();
+      return this.count(ctx);
+    },
+    count: restate.handlers.object.shared(
+      async (ctx: restate.ObjectSharedContext<CartState>) => (await ctx.get('items'))?.length ?? 0,
+    ),
+    untyped: async (ctx: restate.ObjectContext) => {
+      const value = await ctx.get<number>('any', restate.serde.json);
+      expectTypeOf(value).toEqualTypeOf<number | null>();
+      ctx.set('any', (value ?? 0) + 1);
+      ctx.set<string>('other', 'text');
+      ctx.clearAll();
+    },
+    exclusive: restate.handlers.object.exclusive(
+      { enableLazyState: true, input: restate.serde.binary },
+      async (_ctx: restate.ObjectContext, bytes: Uint8Array) => bytes.length,
+    ),
+    bare: restate.createObjectHandler(async ctx => ctx.key),
+    bareShared: restate.createObjectSharedHandler(async ctx => {
+      // @ts-expect-error shared handlers do not write
+      ctx.set('a', 1);
+      return ctx.get<string>('a');
+    }),
+  },
+  options: { enableLazyState: false, explicitCancellation: true },
+});
+
+const signup = restate.workflow({
+  name: 'Signup',
+  handlers: {
+    run: async (ctx: restate.WorkflowContext<CartState>, email: string) => {
+      ctx.set('total', 1);
+      const promise = ctx.promise<string>('clicked');
+      expectTypeOf(promise).toEqualTypeOf<restate.DurablePromise<string>>();
+      expectTypeOf(await promise).toEqualTypeOf<string>();
+      expectTypeOf(await RestatePromise.race([promise.get(), ctx.sleep(5)])).toExtend<unknown>();
+      return email.length;
+    },
+    click: async (ctx: restate.WorkflowSharedContext, secret: string) => {
+      expectTypeOf(await ctx.promise<string>('clicked').peek()).toEqualTypeOf<string | undefined>();
+      await ctx.promise<string>('clicked', restate.serde.json).resolve(secret);
+      await ctx.promise('clicked').reject('too late');
+    },
+    status: restate.createWorkflowSharedHandler({ ingressPrivate: true }, async ctx => ctx.get('total')),
+  },
+  options: { workflowRetention: { days: 3 } },
+});
+type Signup = typeof signup;
+
+async function keyed(ctx: restate.ObjectContext<CartState>) {
+  expectTypeOf(await ctx.objectClient(cart, 'k').add('apple')).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.objectClient(cart, 'k').count()).toEqualTypeOf<number>();
+  expectTypeOf(await ctx.objectClient<typeof cart>({ name: 'Cart' }, 'k').bare()).toEqualTypeOf<string>();
+  // @ts-expect-error the input is a string
+  ctx.objectClient(cart, 'k').add(1);
+  ctx.objectSendClient(cart, 'k').exclusive(new Uint8Array(), rpc.sendOpts({ delay: 5 }));
+  expectTypeOf(await ctx.workflowClient<Signup>({ name: 'Signup' }, 'k').run('a@b')).toEqualTypeOf<number>();
+  const submitted = ctx.workflowSendClient(signup, 'k').run('a@b');
+  const id = await submitted.invocationId;
+
+  expectTypeOf(await ctx.signal<boolean>('approved')).toEqualTypeOf<boolean>();
+  const other: restate.InvocationReference = ctx.invocation(id);
+  const approved: restate.SignalReference<boolean> = other.signal<boolean>('approved');
+  approved.resolve(true);
+  approved.reject(new TerminalError('no'));
+  other.signal('approved', restate.serde.json).reject('no');
+  other.cancel();
+  expectTypeOf(await other.attach<number>()).toEqualTypeOf<number>();
+  expectTypeOf(ctx.request().scope).toEqualTypeOf<string | undefined>();
+
+  const watching = ctx as unknown as restate.internal.ContextInternal;
+  const result = await RestatePromise.race([
+    ctx.run(() => 'done'),
+    watching.cancellation().map(() => {
+      throw new TerminalError('Cancelled');
+    }),
+  ]);
+  expectTypeOf(result).toEqualTypeOf<string>();
+  expectTypeOf(await watching.cancelPreviousCalls()).toEqualTypeOf<restate.InvocationId[]>();
+  // State can be combined and mapped here, which the official types do not allow.
+  expectTypeOf(
+    await RestatePromise.all([ctx.get('total').map(total => total ?? 0), ctx.stateKeys()]),
+  ).toEqualTypeOf<[number, string[]]>();
+}
+
+function wrongWorkflows() {
+  // @ts-expect-error a workflow has a handler named run
+  restate.workflow({ name: 'W', handlers: { other: async (_ctx: restate.WorkflowSharedContext) => {} } });
+  restate.workflow({
+    name: 'W',
+    handlers: {
+      run: async (_ctx: restate.WorkflowContext) => {},
+      // @ts-expect-error only run writes
+      other: async (_ctx: restate.WorkflowContext) => {},
+    },
+  });
+  restate.workflow({
+    name: 'W',
+    handlers: {
+      run: async (_ctx: restate.WorkflowContext) => {},
+      // @ts-expect-error clients have one themselves
+      workflowSubmit: async (_ctx: restate.WorkflowSharedContext) => {},
+    },
+  });
+}
+
+function endpoints(logger: restate.LoggerTransport) {
+  const defaultServiceOptions: restate.DefaultServiceOptions = {
+    workflowRetention: 1,
+    enableLazyState: true,
+  };
+  restate.createEndpointHandler({ services: [greeter, cart, signup], defaultServiceOptions, logger });
+  return restate
+    .endpoint()
+    .bind(cart)
+    .bind(signup)
+    .defaultServiceOptions(defaultServiceOptions)
+    .setLogger((meta, message, ...rest) => {
+      console.log(`${meta.level}: ${meta.context?.invocationId}`, message, ...rest);
+    })
+    .handler();
+}
+
 /** Options built up step by step, and errors looked into as in the official documentation. */
 function options(attempts: number | undefined) {
   const run: restate.RunOptions<string> = {};
@@ -136,7 +277,11 @@ function options(attempts: number | undefined) {
 }
 
 test('official-style code compiles, and both ways of building an endpoint work', () => {
-  expect([clients, steps, combinators, options].every(fn => typeof fn === 'function')).toBe(true);
+  expect(
+    [clients, steps, combinators, keyed, wrongWorkflows, endpoints, options].every(
+      fn => typeof fn === 'function',
+    ),
+  ).toBe(true);
   expect(restate.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
   expect(restate.lambda.createEndpointHandler({ services: [greeter] })).toBeTypeOf('function');
   expect(restate.endpoint().bind(greeter).handler()).toBeTypeOf('function');

@@ -24,9 +24,10 @@ export function readBody(request: HttpRequest, bytesMax = BODY_BYTES_MAX): Body 
   if (bytes.byteLength > bytesMax) throw refuse(413, `the body has more than ${bytesMax} bytes`);
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder().decode(bytes));
+    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    // Bytes that are no UTF-8 are a TypeError.
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     throw unreadable(error.message);
   }
   return asObject(body, 'it');

@@ -118,9 +118,8 @@ test('a batch tells of each invocation once', async () => {
     `{"invocation_ids":["${INV}"]}`,
   );
   expect(JSON.parse(restart.body)).toEqual({
-    succeeded: [INV],
+    succeeded: [{ old_invocation_id: INV, new_invocation_id: NEW }],
     failed: [],
-    new_invocation_ids: { [INV]: NEW },
   });
   expect(engine.asked.at(-1)).toEqual({ id: INV, from: 3, deployment: 'keep' });
   expect((await ask(admin, 'POST', `/v2${batch('purge')}`, '{"invocation_ids":[]}')).body).toBe(

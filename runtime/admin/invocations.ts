@@ -137,7 +137,7 @@ const NOT_ENDED = 'has not ended yet: wait for its end, or cancel or kill it fir
 const REASONS: Readonly<Partial<Record<What, string>>> = {
   alreadyCompleted: 'has already completed: there is nothing to do, restart-as-new runs it once more',
   notRunning: 'is not running, it waits and so costs nothing: pause what runs, cancel or kill this one',
-  notPaused: 'is running: it need not be resumed; pause it first to move it to another deployment',
+  notPaused: 'is running: pause it first to move it to another deployment',
   notStarted:
     'has not started yet, it waits for its time or its key: it starts by itself; cancel it to end it',
   notCompleted: NOT_ENDED,
@@ -270,17 +270,21 @@ function batchJson(
   operation: InvocationOperation,
   findings: ReadonlyMap<InvocationId, Finding | undefined>,
 ): Readonly<Record<string, unknown>> {
-  const succeeded: InvocationId[] = [];
+  const succeeded: (InvocationId | Restarted)[] = [];
   const failed: { readonly invocation_id: InvocationId; readonly error: string }[] = [];
-  const restarted: Record<string, InvocationId> = {};
   for (const [id, finding] of findings) {
     if (finding === undefined) throw new Error(`assertion failed: nothing became of ${id}`);
-    if (isSuccess(statusOf(operation, finding))) succeeded.push(id);
+    const { restarted } = finding;
+    if (restarted !== undefined) succeeded.push({ old_invocation_id: id, new_invocation_id: restarted });
+    else if (isSuccess(statusOf(operation, finding))) succeeded.push(id);
     else failed.push({ invocation_id: id, error: explain(id, finding) });
-    if (finding.restarted !== undefined) restarted[id] = finding.restarted;
   }
-  const isRestart = 'restarted' in operation.statuses;
-  return { succeeded, failed, ...(isRestart ? { new_invocation_ids: restarted } : {}) };
+  return { succeeded, failed };
+}
+
+interface Restarted {
+  readonly old_invocation_id: InvocationId;
+  readonly new_invocation_id: InvocationId;
 }
 
 function readIds(value: unknown): readonly InvocationId[] {

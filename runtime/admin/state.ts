@@ -47,13 +47,9 @@ export function patchState(engine: Operations, name: string, request: HttpReques
   onlyFields(body, ['object_key', 'new_state', 'version', 'scope']);
   const key = textField(body, 'object_key');
   if (key === undefined) throw unreadable('it has no "object_key"');
-  if (key.length > KEY_LENGTH_MAX) {
-    throw badField('object_key', `it is longer than ${KEY_LENGTH_MAX} characters`);
-  }
+  checkKey('object_key', key);
   const entries = readEntries(fieldOf(body, 'new_state'));
-  if (entries.some(([name]) => name.length > KEY_LENGTH_MAX)) {
-    throw badField('new_state', `one of its keys is longer than ${KEY_LENGTH_MAX} characters`);
-  }
+  for (const [name] of entries) checkKey('new_state', name);
   const version = textField(body, 'version');
   if (fieldOf(body, 'scope') !== undefined)
     throw badField('scope', 'scopes are not supported by this version');
@@ -62,6 +58,12 @@ export function patchState(engine: Operations, name: string, request: HttpReques
   if (mustExist && findService(engine, name).type === 'service') throw hasNoState(name);
   const patch = { service: name, key, entries, ...(version === undefined ? {} : { version }) };
   engine.patchState(patch, () => done(empty(202)));
+}
+
+/** A lone surrogate would be stored as another character. */
+function checkKey(field: string, key: string): void {
+  if (key.length > KEY_LENGTH_MAX) throw badField(field, `a key is longer than ${KEY_LENGTH_MAX} characters`);
+  if (!key.isWellFormed()) throw badField(field, 'a key is not well-formed Unicode: it has a lone surrogate');
 }
 
 function hasNoState(name: string): Refusal {

@@ -109,6 +109,8 @@ export type Command =
       readonly type: 'attempt';
       readonly id: InvocationId;
       readonly attempt: number;
+      /** The invocation's: a deterministic id may have begun again since, and counts its attempts from 1. */
+      readonly randomSeed: bigint;
       /** How many journal entries the attempt was started with. */
       readonly seenEntries: number;
       readonly ops: readonly Op[];
@@ -144,7 +146,12 @@ export type Command =
       readonly key: string;
       readonly patch: StatePatch;
     }
-  | { readonly type: 'registerDeployment'; readonly deployment: Deployment }
+  | {
+      readonly type: 'registerDeployment';
+      readonly deployment: Deployment;
+      /** What an operator set for its services stays: it is the same code at another address. */
+      readonly keepSettings: boolean;
+    }
   /** New invocations of its services go to it again, although newer ones exist. */
   | { readonly type: 'promoteDeployment'; readonly id: DeploymentId }
   | { readonly type: 'removeDeployment'; readonly id: DeploymentId }

@@ -34,6 +34,8 @@ export class Draft {
   /** The last write of each row, over what the view has. */
   private readonly rows: { [N in PlainTable]?: Map<string, TableWrite> } = {};
   private readonly dropped: TableWrite[] = [];
+  /** Lists that this record has copied, and may therefore change. */
+  private readonly own = new WeakSet<object>();
 
   constructor(view: View, at: number) {
     this.view = view;
@@ -70,6 +72,17 @@ export class Draft {
     }
     const before = written.get(key);
     written.set(key, { table, key, row, fresh: before?.fresh ?? fresh } as TableWrite);
+  }
+
+  /** A list with one more item: copied once per record, however many a record adds. */
+  added<T>(list: readonly T[], item: T): readonly T[] {
+    if (this.own.has(list)) {
+      (list as T[]).push(item);
+      return list;
+    }
+    const copy = [...list, item];
+    this.own.add(copy);
+    return copy;
   }
 
   /** The working copy of an invocation that has not ended. */

@@ -20,7 +20,7 @@ export type Outcome =
   | 'ended'
   | 'unknown'
   | 'alreadyCompleted'
-  /** `resume`: it runs. */
+  /** `resume` on another deployment: it runs. */
   | 'notPaused'
   /** `pause`: nothing of it runs. */
   | 'notRunning'

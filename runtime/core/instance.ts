@@ -6,6 +6,7 @@
 import type { Draft, Working } from './draft.ts';
 import type { Instance, Invocation, InvocationId, StatePatch, Target } from './model.ts';
 import { clearState, replaceState } from './object-state.ts';
+import { currentType } from './registry.ts';
 import { instanceKey, promisePrefix } from './table.ts';
 
 export const isExclusive = ({ role }: Pick<Invocation, 'role'>): boolean =>
@@ -113,7 +114,8 @@ export function forgetRun(draft: Draft, target: Pick<Target, 'service' | 'key'>)
     const isKept = row.holder !== undefined;
     draft.put('instance', key, isKept ? { ...row, run: undefined } : undefined);
   }
-  clearState(draft, target);
+  // Meanwhile the name may have become that of a virtual object, whose state is not the run's.
+  if (currentType(draft, target.service) !== 'virtualObject') clearState(draft, target);
   for (const [name, { result, timer }] of draft.scan('promise', promisePrefix(target))) {
     if (timer !== undefined) draft.stopTimer(timer);
     if (result !== undefined) draft.put('promise', name, undefined);

@@ -25,12 +25,9 @@ import type {
   Target,
 } from './model.ts';
 import { CANCEL, NO_FAILURES, TIME_MAX } from './model.ts';
-import { handlerIn, newestHandler } from './registry.ts';
+import { handlerIn, newestHandler, roleOf } from './registry.ts';
 import { timerKey } from './table.ts';
 import { check, type Event } from './transitions.ts';
-
-/** The newest version of the service protocol that attempts are started with. */
-export const SERVER_PROTOCOL_VERSION = 6;
 
 export interface Creation {
   readonly minted: Minted;
@@ -129,9 +126,7 @@ const RUNNING = { status: 'running', pausing: false } as const;
 
 function pin(draft: Draft, inv: Working<Invocation>, id: DeploymentId): void {
   const deployment = draft.read('deployment', id);
-  if (deployment === undefined) return;
-  const protocolVersion = Math.min(deployment.maxProtocolVersion, SERVER_PROTOCOL_VERSION);
-  inv.pinned = { deployment: id, protocolVersion };
+  if (deployment !== undefined) inv.pinned = { deployment: id, protocolVersion: deployment.protocolVersion };
 }
 
 /** Moves it to another deployment, where its journal, if it has one, can be replayed. */
@@ -141,7 +136,10 @@ export function repin(
   id: DeploymentId,
 ): 'applied' | 'unknownDeployment' | 'incompatibleDeployment' {
   const deployment = draft.read('deployment', id);
-  if (deployment === undefined || handlerIn(draft, id, inv.target) === undefined) return 'unknownDeployment';
+  const found = handlerIn(draft, id, inv.target);
+  if (deployment === undefined || found === undefined) return 'unknownDeployment';
+  // There it would have other rights to its key than it has taken.
+  if (roleOf(found) !== inv.role) return 'incompatibleDeployment';
   const version = inv.pinned?.protocolVersion;
   if (version === undefined) pin(draft, inv, id);
   else if (version < deployment.minProtocolVersion || version > deployment.maxProtocolVersion) {
@@ -169,9 +167,9 @@ export function resolvePending(
   completionId: number,
   result: NotificationResult,
 ): boolean {
-  const rest = inv.pending.filter(pending => pending.of !== of || pending.completionId !== completionId);
-  if (rest.length === inv.pending.length) return false;
-  inv.pending = rest;
+  const at = inv.pending.findIndex(pending => pending.completionId === completionId && pending.of === of);
+  if (at < 0) return false;
+  inv.pending = inv.pending.toSpliced(at, 1);
   notifyCompletion(draft, inv, of, completionId, result);
   return true;
 }
@@ -224,12 +222,24 @@ function notify(
 ): void {
   const index = draft.append(inv, entry);
   if (inv.state.status === 'running') {
-    inv.fresh = [...inv.fresh, { index, id }];
+    inv.fresh = freshWith(draft, inv, index, id);
   } else if (inv.state.status === 'suspended') {
     const { completions, signals } = inv.state.awaiting;
     const wakes = typeof id === 'number' ? completions.includes(id) : signals.includes(id.signal);
     if (wakes) startAttempt(draft, inv, 'notify');
   }
+}
+
+/** Of a signal that comes again and again only the newest counts. */
+function freshWith(
+  draft: Draft,
+  { fresh }: Invocation,
+  index: number,
+  id: number | { readonly signal: SignalId },
+): Invocation['fresh'] {
+  if (typeof id === 'number') return draft.added(fresh, { index, id });
+  const at = fresh.findIndex(other => typeof other.id !== 'number' && other.id.signal === id.signal);
+  return at < 0 ? draft.added(fresh, { index, id }) : [...fresh.toSpliced(at, 1), { index, id }];
 }
 
 /** Ends the invocation with its one result: tells who waits, frees what it held, keeps what retention asks for. */

@@ -342,6 +342,8 @@ export interface Deployment {
   readonly createdAt: number;
   readonly minProtocolVersion: number;
   readonly maxProtocolVersion: number;
+  /** The one of the service protocol that was agreed on when it was registered; its invocations are pinned to it. */
+  readonly protocolVersion: number;
   /** The `x-restate-server` of its discovery answer. */
   readonly sdkVersion?: string;
   readonly services: readonly ServiceMetadata[];

@@ -7,6 +7,7 @@ import type {
   Role,
   ServiceMetadata,
   ServicePointer,
+  ServiceType,
   Target,
 } from './model.ts';
 
@@ -35,9 +36,9 @@ export function newestHandler(reader: Reader, target: Target): Handler | undefin
   return pointer === undefined ? undefined : handlerIn(reader, pointer.deployment, target);
 }
 
-export function isWorkflow(reader: Reader, name: string): boolean {
+export function currentType(reader: Reader, name: string): ServiceType | undefined {
   const pointer = reader.read('service', name);
-  return pointer !== undefined && serviceIn(reader, pointer.deployment, name)?.type === 'workflow';
+  return pointer && serviceIn(reader, pointer.deployment, name)?.type;
 }
 
 /** How long the newest revision keeps what a run leaves. */

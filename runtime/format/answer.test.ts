@@ -1,6 +1,7 @@
 /** What an answer's frames are read into, and what is refused. */
 import {
   decodeFrames,
+  encodeAwakeableId,
   FrameWriter,
   type MessageInput,
   type MessageName,
@@ -126,6 +127,14 @@ const refused: readonly (readonly [code: string, why: RegExp, sent: Sent])[] = [
   ['RT0024', /scope/, ['CallCommand', { serviceName: 'S', handlerName: 'h', scope: 's' }]],
   ['RT0024', /limit key/, ['OneWayCallCommand', { serviceName: 'S', handlerName: 'h', limitKey: 'l' }]],
   ['RT0012', /names no signal/, ['SendSignalCommand', { targetInvocationId: id(1), void: true }]],
+  [
+    'RT0012',
+    /names no awakeable/,
+    [
+      'CompleteAwakeableCommand',
+      { awakeableId: encodeAwakeableId(new Uint8Array(24), 1), value: new Uint8Array() },
+    ],
+  ],
   ['RT0012', /may not send InputCommand/, ['InputCommand', {}]],
   ['RT0012', /may not send SleepCompletion/, ['SleepCompletion', { completionId: 1, void: true }]],
   ['RT0012', /may not send Start/, ['Start', {}]],

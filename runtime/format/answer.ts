@@ -10,6 +10,7 @@ import {
   decodeFrame,
   decodeInvocationId,
   encodeInvocationId,
+  FIRST_AWAKEABLE_SIGNAL,
   type Frame,
   type Message,
 } from '@holdfast/protocol';
@@ -133,6 +134,8 @@ const readers: { readonly [N in CommandName]: Reader<N> } = {
   }),
   CompleteAwakeableCommand: (message, frame) => {
     const { invocationId: raw, signalIndex } = decodeAwakeableId(message.awakeableId);
+    // Below are other signals: 1 would cancel the invocation.
+    if (signalIndex < FIRST_AWAKEABLE_SIGNAL) throw violation('the awakeable id names no awakeable');
     const result = toResult(message.value, message.failure);
     return { op: 'signal', ...framed(frame), target: toInvocationId(raw), signal: signalIndex, result };
   },

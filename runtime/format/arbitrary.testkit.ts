@@ -180,6 +180,7 @@ export const anyCommand: Arbitrary<Command> = fc.oneof(
     type: kind('attempt'),
     id,
     attempt: uint,
+    randomSeed: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
     seenEntries: uint,
     ops: fc.constant([]),
     end: fc.oneof(

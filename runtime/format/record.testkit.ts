@@ -59,7 +59,7 @@ function everyOp(): readonly Op[] {
   return readAnswer(decodeFrames(w.finish()), ids).ops;
 }
 
-const attempt = { type: 'attempt', id: id(1), attempt: 3, seenEntries: 200 } as const;
+const attempt = { type: 'attempt', id: id(1), attempt: 3, randomSeed: 9n, seenEntries: 200 } as const;
 export const commands: Readonly<Record<string, Command>> = {
   initialize: { type: 'initialize', idSecret: new Uint8Array(32).fill(5) },
   invoke: {
@@ -156,7 +156,7 @@ export const commands: Readonly<Record<string, Command>> = {
     key: '',
     patch: { version: undefined, entries: [] },
   },
-  registerDeployment: { type: 'registerDeployment', deployment },
+  registerDeployment: { type: 'registerDeployment', deployment, keepSettings: true },
   promoteDeployment: { type: 'promoteDeployment', id: deployment.id },
   removeDeployment: { type: 'removeDeployment', id: deployment.id },
   updateService: { type: 'updateService', deployment: deployment.id, service },

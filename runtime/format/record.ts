@@ -119,8 +119,11 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
   },
   registerDeployment: {
     code: 9,
-    write: (w, command) => writeDeployment(w, command.deployment),
-    read: r => ({ type: 'registerDeployment', deployment: readDeployment(r) }),
+    write: (w, command) => {
+      writeDeployment(w, command.deployment);
+      w.bool(command.keepSettings);
+    },
+    read: r => ({ type: 'registerDeployment', deployment: readDeployment(r), keepSettings: r.bool() }),
   },
   removeDeployment: ofDeployment(10, 'removeDeployment'),
   pause: ofInvocation(11, 'pause'),
@@ -210,6 +213,7 @@ const readMinted = (r: ByteReader): Minted => ({
 function writeAttempt(w: ByteWriter, command: CommandOf<'attempt'>): void {
   writeId(w, command.id);
   w.uint(command.attempt);
+  w.u64(command.randomSeed);
   w.uint(command.seenEntries);
   w.list(command.ops, op => {
     const minted = mintedBy(op);
@@ -222,6 +226,7 @@ function writeAttempt(w: ByteWriter, command: CommandOf<'attempt'>): void {
 function readAttempt(r: ByteReader): CommandOf<'attempt'> {
   const id = readId(r);
   const attempt = r.uint();
+  const randomSeed = r.u64();
   const seenEntries = r.uint();
   const ops = r.list(() => {
     const minted = r.optional(() => readMinted(r));
@@ -230,7 +235,7 @@ function readAttempt(r: ByteReader): CommandOf<'attempt'> {
     if (op === undefined || read.length !== 1) throw damaged('a journal entry of an attempt is no command');
     return op;
   });
-  return { type: 'attempt', id, attempt, seenEntries, ops, end: readEnd(r) };
+  return { type: 'attempt', id, attempt, randomSeed, seenEntries, ops, end: readEnd(r) };
 }
 
 /** Attach targets may have been computed from a key; storing them keeps decoding free of the secret. */

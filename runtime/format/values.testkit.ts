@@ -50,6 +50,7 @@ export const deployment: Deployment = {
   createdAt: 1,
   minProtocolVersion: 5,
   maxProtocolVersion: 6,
+  protocolVersion: 6,
   sdkVersion: 'sdk/1',
   services: [service],
 };

@@ -22,7 +22,15 @@ test.each<
   ['an object without a key', 'GET', '/Obj/add', [], '', 400, /called as \/service\/key\/handler/],
   ['a key that is not text', 'GET', '/Obj/%ff/add', [], '', 400, /percent-encoding/],
   ['a key that is not encoded', 'GET', '/Obj/\xe4/add', [], '', 400, /must be percent-encoded/],
-  ['an over-long key', 'GET', `/Obj/${'%C3%BC'.repeat(513)}/add`, [], '', 400, /longer than 1024 bytes/],
+  [
+    'an over-long key',
+    'GET',
+    `/Obj/${'%C3%BC'.repeat(1025)}/add`,
+    [],
+    '',
+    400,
+    /longer than 1024 characters/,
+  ],
   [
     'an over-long key of a workflow',
     'GET',
@@ -30,7 +38,7 @@ test.each<
     [],
     '',
     400,
-    /longer than 1024 bytes/,
+    /longer than 1024 characters/,
   ],
   [
     'a workflow that is none',

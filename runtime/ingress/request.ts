@@ -2,14 +2,12 @@
  * Reads what a request says beside its body: path segments, query, headers. Everything is checked here, once;
  * what a caller wrote is repeated in an error only in part.
  */
-import type { Header } from '../core/model.ts';
+import { type Header, KEY_LENGTH_MAX } from '../core/model.ts';
 import { parseDurationMs } from '../platform/duration.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { Refusal } from './answers.ts';
 
 const IDEMPOTENCY_KEY_LENGTH_MAX = 1024;
-/** Of a virtual object or workflow, in UTF-8. A key is part of the key of every row that belongs to it. */
-const KEY_BYTES_MAX = 1024;
 export const NAME_LENGTH_MAX = 255;
 /** 100 years: later than anybody waits, and still a date. */
 const DELAY_MS_MAX = 100 * 365.25 * 24 * 3600 * 1000;
@@ -145,9 +143,8 @@ const NOT_ASCII = /[^\x21-\x7e]/;
 export function checkedKey(key: string): string {
   if (!key.isWellFormed())
     throw new Refusal(400, 'the key is not well-formed Unicode: it has a lone surrogate');
-  // A UTF-16 code unit takes at most three bytes, so most keys need no counting.
-  if (key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX) {
-    throw new Refusal(400, `the key is longer than ${KEY_BYTES_MAX} bytes in UTF-8`);
+  if (key.length > KEY_LENGTH_MAX) {
+    throw new Refusal(400, `the key is longer than ${KEY_LENGTH_MAX} characters`);
   }
   return key;
 }

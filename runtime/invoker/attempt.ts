@@ -99,16 +99,23 @@ interface EagerState {
   readonly isPartial: boolean;
 }
 
+/** Entries that do not fit, after which no further ones are looked at. */
+const MISSED_MAX = 100;
+
 /** The entries that fit, in order; a large one does not keep out those behind it. */
 function fitting(state: Iterable<StateEntry>, bytesMax: number): EagerState {
   const entries: StateEntry[] = [];
   let isPartial = false;
+  let missed = 0;
   let left = bytesMax;
   for (const entry of state) {
     // Tags and lengths take a few bytes.
     const size = Buffer.byteLength(entry[0]) + entry[1].length + 16;
-    if (size > left) isPartial = true;
-    else {
+    if (size > left) {
+      isPartial = true;
+      // The rest of a huge state need not be read to be left out.
+      if (++missed === MISSED_MAX) break;
+    } else {
       entries.push(entry);
       left -= size;
     }

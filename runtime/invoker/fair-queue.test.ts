@@ -132,83 +132,87 @@ test('any history: limit kept, order kept in a flow, no flow starves, nothing is
     { weight: 2, arbitrary: fc.record({ op: fc.constant('wait' as const), ms: fc.nat(300) }) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 6 }), (steps, limitMax) => {
-      const queue = new FairQueue<string>({ limitMax });
-      /** The model: plain arrays, and for each flow how many takes went to others since its head could go. */
-      const flows = new Map<number, string[]>();
-      const passed = new Map<number, Map<number, number>>();
-      let nowMs = 0;
-      let running = 0;
-      /** Successes since the last throttle whose place was not given on in a backoff. */
-      let proven = 0;
-      let pushed = 0;
-      let out = 0;
-      const takeOne = (): void => {
-        const { limit, notBeforeMs } = queue.stats;
-        const item = queue.take(nowMs);
-        const waiting = [...flows.values()].some(items => items.length > 0);
-        const isOpen = nowMs >= notBeforeMs || proven > 0;
-        expect(item !== undefined).toBe(waiting && running < limit && isOpen);
-        if (item === undefined) return;
-        if (nowMs < notBeforeMs) proven--;
-        running++;
-        out++;
-        const flow = Number(item.split('.')[0]);
-        expect(flows.get(flow)?.shift()).toBe(item);
-        passed.delete(flow);
-        for (const [other, items] of flows) {
-          if (other === flow || items.length === 0) continue;
-          const counts = passed.get(other) ?? new Map<number, number>();
-          passed.set(other, counts.set(flow, (counts.get(flow) ?? 0) + 1));
-          expect(counts.get(flow)).toBeLessThanOrEqual(1);
-        }
-      };
-      for (const action of steps) {
-        if (action.op === 'push') {
-          const item = `${action.flow}.${pushed++}`;
-          queue.push(item, String(action.flow));
-          const items = flows.get(action.flow) ?? [];
-          if (items.push(item) === 1) passed.delete(action.flow);
-          flows.set(action.flow, items);
-        } else if (action.op === 'take') takeOne();
-        else if (action.op === 'wait') nowMs += action.ms;
-        else if (action.op === 'remove') {
-          const all = [...flows.values()].flat();
-          const item = all[action.pick % Math.max(1, all.length)] ?? 'none';
-          expect(queue.remove(item)).toBe(all.length > 0);
-          if (all.length > 0) out++;
-          for (const [flow, items] of flows) {
-            const left = items.filter(other => other !== item);
-            flows.set(flow, left);
-            if (left.length === 0) passed.delete(flow);
+    fc.property(
+      fc.array(step, { maxLength: 300, size: 'max' }),
+      fc.integer({ min: 1, max: 6 }),
+      (steps, limitMax) => {
+        const queue = new FairQueue<string>({ limitMax });
+        /** The model: plain arrays, and for each flow how many takes went to others since its head could go. */
+        const flows = new Map<number, string[]>();
+        const passed = new Map<number, Map<number, number>>();
+        let nowMs = 0;
+        let running = 0;
+        /** Successes since the last throttle whose place was not given on in a backoff. */
+        let proven = 0;
+        let pushed = 0;
+        let out = 0;
+        const takeOne = (): void => {
+          const { limit, notBeforeMs } = queue.stats;
+          const item = queue.take(nowMs);
+          const waiting = [...flows.values()].some(items => items.length > 0);
+          const isOpen = nowMs >= notBeforeMs || proven > 0;
+          expect(item !== undefined).toBe(waiting && running < limit && isOpen);
+          if (item === undefined) return;
+          if (nowMs < notBeforeMs) proven--;
+          running++;
+          out++;
+          const flow = Number(item.split('.')[0]);
+          expect(flows.get(flow)?.shift()).toBe(item);
+          passed.delete(flow);
+          for (const [other, items] of flows) {
+            if (other === flow || items.length === 0) continue;
+            const counts = passed.get(other) ?? new Map<number, number>();
+            passed.set(other, counts.set(flow, (counts.get(flow) ?? 0) + 1));
+            expect(counts.get(flow)).toBeLessThanOrEqual(1);
           }
-        } else if (running > 0) {
-          running--;
-          proven = action.op === 'done' ? proven + 1 : 0;
-          if (action.op === 'done') queue.done();
-          else queue.throttled(nowMs, 0.5);
+        };
+        for (const action of steps) {
+          if (action.op === 'push') {
+            const item = `${action.flow}.${pushed++}`;
+            queue.push(item, String(action.flow));
+            const items = flows.get(action.flow) ?? [];
+            if (items.push(item) === 1) passed.delete(action.flow);
+            flows.set(action.flow, items);
+          } else if (action.op === 'take') takeOne();
+          else if (action.op === 'wait') nowMs += action.ms;
+          else if (action.op === 'remove') {
+            const all = [...flows.values()].flat();
+            const item = all[action.pick % Math.max(1, all.length)] ?? 'none';
+            expect(queue.remove(item)).toBe(all.length > 0);
+            if (all.length > 0) out++;
+            for (const [flow, items] of flows) {
+              const left = items.filter(other => other !== item);
+              flows.set(flow, left);
+              if (left.length === 0) passed.delete(flow);
+            }
+          } else if (running > 0) {
+            running--;
+            proven = action.op === 'done' ? proven + 1 : 0;
+            if (action.op === 'done') queue.done();
+            else queue.throttled(nowMs, 0.5);
+          }
+          const { limit, queued } = queue.stats;
+          expect([queue.stats.running, pushed - out]).toEqual([running, queued]);
+          expect(limit).toBeGreaterThanOrEqual(1);
+          expect(limit).toBeLessThanOrEqual(limitMax);
+          expect(running).toBeLessThanOrEqual(limitMax);
         }
-        const { limit, queued } = queue.stats;
-        expect([queue.stats.running, pushed - out]).toEqual([running, queued]);
-        expect(limit).toBeGreaterThanOrEqual(1);
-        expect(limit).toBeLessThanOrEqual(limitMax);
-        expect(running).toBeLessThanOrEqual(limitMax);
-      }
-      // When throttling stops, everything drains and the limit comes back.
-      nowMs += 10_000;
-      for (; running > 0; running--) queue.done();
-      while (queue.stats.queued > 0) {
-        takeOne();
-        queue.done();
-        running--;
-      }
-      for (let i = 0; i < limitMax * limitMax; i++) {
-        queue.push(`z${i}`, 'z');
-        queue.take(nowMs);
-        queue.done();
-      }
-      expect(queue.stats).toMatchObject({ limit: limitMax, flows: 0, queued: 0, running: 0 });
-    }),
+        // When throttling stops, everything drains and the limit comes back.
+        nowMs += 10_000;
+        for (; running > 0; running--) queue.done();
+        while (queue.stats.queued > 0) {
+          takeOne();
+          queue.done();
+          running--;
+        }
+        for (let i = 0; i < limitMax * limitMax; i++) {
+          queue.push(`z${i}`, 'z');
+          queue.take(nowMs);
+          queue.done();
+        }
+        expect(queue.stats).toMatchObject({ limit: limitMax, flows: 0, queued: 0, running: 0 });
+      },
+    ),
     { numRuns: 300 },
   );
 });

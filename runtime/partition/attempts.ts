@@ -38,6 +38,9 @@ export interface AttemptsOptions {
   readonly eagerStateBytesMax: number;
 }
 
+/** The invocation as its attempt was started. */
+type Started = Pick<Invocation, 'id' | 'attempt' | 'randomSeed'>;
+
 export class Attempts {
   private readonly options: AttemptsOptions;
 
@@ -50,11 +53,14 @@ export class Attempts {
     if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
     const deployment = inv.pinned && this.options.state.get('deployment', inv.pinned.deployment);
     if (inv.pinned === undefined || deployment === undefined) {
-      const message = `${inv.target.service} has no deployment (any more); register one that has it`;
+      // One that was never pinned finds the deployment that is registered next; one that lost its own does not.
+      const isLost = inv.pinned !== undefined;
+      const message = isLost
+        ? `the deployment ${inv.pinned?.deployment} was removed; resume it with deployment=latest`
+        : `${inv.target.service} has no deployment (any more); register one that has it`;
       this.ended(
-        id,
-        attempt,
-        { kind: 'failed', failure: { code: 'RT0011', status: 500, message } },
+        inv,
+        { kind: 'failed', failure: { code: 'RT0011', status: 500, message }, deterministic: isLost },
         inv.entries,
       );
       return;
@@ -66,7 +72,7 @@ export class Attempts {
       flow: inv.target.service,
       protocolVersion: inv.pinned.protocolVersion,
       encode: () => this.encode(id, attempt, deployment),
-      done: (outcome, seenEntries) => this.ended(id, attempt, outcome, seenEntries),
+      done: (outcome, seenEntries) => this.ended(inv, outcome, seenEntries),
     });
   }
 
@@ -96,17 +102,17 @@ export class Attempts {
   }
 
   private ended(
-    id: InvocationId,
-    attempt: number,
+    { id, attempt, randomSeed }: Started,
     outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
     seenEntries: number,
   ): void {
     const inv = this.options.state.get('invocation', id);
-    if (inv === undefined || inv.attempt !== attempt || inv.state.status !== 'running') return;
+    if (inv?.attempt !== attempt || inv.randomSeed !== randomSeed || inv.state.status !== 'running') return;
     const command = (ops: readonly Op[], end: AttemptEnd): CommandOf<'attempt'> => ({
       type: 'attempt',
       id,
       attempt,
+      randomSeed,
       seenEntries,
       ops,
       end,

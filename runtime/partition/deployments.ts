@@ -6,7 +6,6 @@
  */
 import { encodeId, MIN_PROTOCOL_VERSION } from '@holdfast/protocol';
 import type { Outcome } from '../core/effect.ts';
-import { SERVER_PROTOCOL_VERSION } from '../core/lifecycle.ts';
 import type { Deployment, DeploymentId, ServiceMetadata } from '../core/model.ts';
 import { serviceIn } from '../core/registry.ts';
 import { discoverLambda } from '../invoker/discovery.ts';
@@ -21,6 +20,7 @@ import {
   checkSimilar,
   findByAddress,
   planDeployment,
+  SERVER_PROTOCOL_VERSION,
   type ServiceDefaults,
 } from './registration.ts';
 import { changedService } from './service-change.ts';
@@ -94,7 +94,8 @@ export class Deployments {
       }
       const deployment = await this.plan(request, before);
       if (!change.overwrite) checkSimilar(before, deployment);
-      if (!change.dryRun) await this.propose({ type: 'registerDeployment', deployment });
+      const keepSettings = change.overwrite !== true;
+      if (!change.dryRun) await this.propose({ type: 'registerDeployment', deployment, keepSettings });
       return deployment;
     });
   }
@@ -136,7 +137,7 @@ export class Deployments {
     if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
     const deployment = await this.plan(request, before);
     if (request.dryRun) return { deployment, kind: 'dryRun' };
-    await this.propose({ type: 'registerDeployment', deployment });
+    await this.propose({ type: 'registerDeployment', deployment, keepSettings: false });
     return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
   }
 

@@ -3,7 +3,7 @@
  * same request finds the same id without a lookup. The hash is keyed with a secret of the cluster, because the id
  * also protects the invocation's awakeables: it must not follow from a guessed idempotency key.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { encodeInvocationId } from '@holdfast/protocol';
 import type { Minted } from '../core/command.ts';
 import type { InvocationId, Target } from '../core/model.ts';
@@ -73,4 +73,4 @@ export class Ids implements IdSource {
 
 /** What a keyed target is placed by: the same for every handler and caller of one key. */
 const partitionKey = (key: string): Uint8Array =>
-  createHash('sha256').update(key).digest().subarray(0, PARTITION_KEY_BYTES);
+  hash('sha256', key, 'buffer').subarray(0, PARTITION_KEY_BYTES);

@@ -9,7 +9,7 @@ test('a repeated request is told the id of the first one, and not a start of its
   const world = new World();
   const partition = await world.open();
   const engine = world.engine(partition);
-  partition.propose({ type: 'registerDeployment', deployment: deployment('one') });
+  partition.propose({ type: 'registerDeployment', deployment: deployment('one'), keepSettings: false });
   await settled();
   const outcomes: InvokeOutcome[] = [];
   const target = { service: 'Svc', handler: 'a', key: '' };

@@ -194,7 +194,14 @@ export class LocalEngine implements Invocations, Operations {
   /** A completed invocation does not change until it is gone, so what is decided here stays right. */
   private planRestart(request: RestartRequest): CommandOf<'restartAsNew'> | RestartOutcome {
     const { id, from } = request;
-    const row = this.partition.state.get('completed', id);
+    const { state } = this.partition;
+    const status = state.get('invocation', id)?.state.status;
+    if (status !== undefined) {
+      // It may end before the record is applied, and then nobody would have looked at what to keep.
+      const isWaiting = status === 'scheduled' || status === 'queued';
+      return { kind: 'refused', outcome: isWaiting ? 'notStarted' : 'notCompleted' };
+    }
+    const row = state.get('completed', id);
     let kept = INPUT_ONLY;
     if (row !== undefined && row.entries > 0 && from > 0) {
       if ((row.protocolVersion ?? 0) < SEED_PROTOCOL_VERSION) return { kind: 'oldProtocol' };

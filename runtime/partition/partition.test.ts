@@ -13,6 +13,7 @@ const id = (n: number): InvocationId => encodeInvocationId(new Uint8Array(24).fi
 
 const register: Command = {
   type: 'registerDeployment',
+  keepSettings: false,
   deployment: { ...deployment('one'), arn: 'arn:aws:lambda:us-east-1:123456789012:function:one:1' },
 };
 const invoke = (n: number, startAt = 0): Command => ({
@@ -193,4 +194,31 @@ test('a kill of a tree frees places for others, not for its own that still wait 
   expect(partition.invoker.active).toBe(1);
   await world.answer(2, returns);
   expect(partition.invoker.active).toBe(0);
+});
+
+test('records that leave no row do not count as unstored for ever', async () => {
+  const world = new World();
+  const partition = await world.open();
+  await propose(partition, register);
+  await world.pass(100);
+  const patch: Command = {
+    type: 'patchState',
+    service: 'Svc',
+    key: 'k',
+    patch: { version: 'an older one', entries: [['a', new Uint8Array(32 * 2 ** 20)]] },
+  };
+  for (let n = 0; n < 17; n++) expect(await propose(partition, patch)).toEqual(['stale']);
+  expect(partition.overload).toBeUndefined();
+});
+
+test('an invocation whose deployment was removed pauses at once and says why', async () => {
+  const world = new World();
+  const partition = await world.open();
+  await propose(partition, register, invoke(1));
+  await propose(partition, { type: 'removeDeployment', id: deployment('one').id });
+  await world.answer(0, step);
+  expect(partition.state.get('invocation', id(1))).toMatchObject({
+    state: { status: 'paused' },
+    lastFailure: { code: 'RT0011', message: expect.stringContaining('deployment=latest') },
+  });
 });

@@ -230,7 +230,9 @@ export class Partition {
   }
 
   private scheduleFlush(): void {
-    if (this.stopped || this.flushing !== undefined || this.state.dirty === 0) return;
+    if (this.stopped || this.flushing !== undefined) return;
+    // Records that left no row are behind the store's position too.
+    if (this.state.dirty === 0 && this.unstoredBytes < FLUSH_BYTES) return;
     if (this.state.dirty >= FLUSH_ROWS || this.unstoredBytes >= FLUSH_BYTES) {
       this.flush();
       return;

@@ -86,11 +86,14 @@ export class Proposer {
     this.next = 0;
   }
 
-  /** With an idle log at once; otherwise what comes meanwhile gathers and follows as one batch. */
+  /**
+   * At the end of the turn, so that what the turn's sockets bring is one write of the log and not one for the first
+   * and another for the rest; while the log is busy, what comes gathers and follows as one batch.
+   */
   private scheduleAppend(): void {
     if (this.scheduled || this.waiting.length === 0 || this.appends === APPENDS_AT_ONCE) return;
     this.scheduled = true;
-    queueMicrotask(() => this.append());
+    this.options.timers.soon(() => this.append());
   }
 
   private append(): void {

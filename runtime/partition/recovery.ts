@@ -10,16 +10,23 @@ import { CodedError } from '../platform/error.ts';
 import type { Proposer } from './proposer.ts';
 import type { State } from './state.ts';
 
-/** Rows are stored in steps of this many records, so that a long log needs no more memory. */
+/** Rows are stored in steps of so many records or bytes, so that a long log needs no more memory. */
 const FLUSH_RECORDS = 20_000;
+const FLUSH_BYTES = 64 * 2 ** 20;
 
 /** Throws `HF_STORE_AHEAD`, `HF_STORE_MISMATCH` or `HF_FORMAT_DAMAGED`. */
 export async function recover(log: Log, state: State, proposer: Proposer): Promise<void> {
   checkTogether(log, state);
   let folded = 0;
+  let bytes = 0;
   for (const record of log.read(state.stored.position + 1)) {
     proposer.fold(decode(record), record.position);
-    if (++folded % FLUSH_RECORDS === 0) await state.flush(proposer.applied);
+    folded += 1;
+    bytes += record.bytes.length;
+    if (folded < FLUSH_RECORDS && bytes < FLUSH_BYTES) continue;
+    await state.flush(proposer.applied);
+    folded = 0;
+    bytes = 0;
   }
 }
 

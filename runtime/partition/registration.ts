@@ -16,6 +16,9 @@ import type { HandlerManifest, Manifest, ManifestOptions, ServiceManifest } from
 import { CodedError } from '../platform/error.ts';
 import type { RegisterRequest } from './engine.ts';
 
+/** The newest version of the service protocol that is agreed on. */
+export const SERVER_PROTOCOL_VERSION = 6;
+
 /** Used where neither handler nor service say anything. */
 export interface ServiceDefaults {
   readonly retryPolicy: RetryPolicy;
@@ -63,6 +66,7 @@ export function planDeployment(view: View, registration: Registration): Deployme
     createdAt,
     minProtocolVersion: manifest.minProtocolVersion,
     maxProtocolVersion: manifest.maxProtocolVersion,
+    protocolVersion: Math.min(manifest.maxProtocolVersion, SERVER_PROTOCOL_VERSION),
     ...(manifest.sdkVersion === undefined ? {} : { sdkVersion: manifest.sdkVersion }),
     services,
   };

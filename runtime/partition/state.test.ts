@@ -1,8 +1,15 @@
 /** The memtable generations against a plain map: whatever is written, deleted, flushed and reopened in between. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { InvocationId, JournalChunk, ServicePointer, Timer } from '../core/model.ts';
-import { journalKey, journalPrefix, type TableWrite } from '../core/table.ts';
+import type { Instance, InvocationId, JournalChunk, ServicePointer, Timer } from '../core/model.ts';
+import {
+  instanceKey,
+  journalKey,
+  journalPrefix,
+  stateKey,
+  statePrefix,
+  type TableWrite,
+} from '../core/table.ts';
 import type { Timers } from '../platform/ports.ts';
 import { openMemoryStore } from '../store/memory-store.ts';
 import { State } from './state.ts';
@@ -25,10 +32,14 @@ const pointer = (n: number): ServicePointer => ({
   revision: n + 1,
 });
 
+const TABLES = ['timer', 'journal', 'service', 'instance', 'state', 'promise'] as const;
+/** Large enough for all there is, and so small that what is cached is pushed out. */
+const caches = fc.constantFrom({ states: 100, instances: 100 }, { states: 2, instances: 3 });
+
 type Step =
   | {
       readonly do: 'put' | 'delete';
-      readonly table: 'timer' | 'journal' | 'service';
+      readonly table: (typeof TABLES)[number];
       readonly n: number;
       readonly m: number;
     }
@@ -39,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constantFrom('put' as const, 'put' as const, 'delete' as const),
-      table: fc.constantFrom('timer' as const, 'journal' as const, 'service' as const),
+      table: fc.constantFrom(...TABLES),
       n: fc.nat(4),
       m: fc.nat(3),
     }),
@@ -52,9 +63,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('reads are what was written last, in order, over every generation', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async steps => {
+    fc.asyncProperty(fc.array(step, { maxLength: 100, size: 'max' }), caches, async (steps, sizes) => {
       const store = openMemoryStore();
-      let state = new State(store, timers);
+      let state = new State(store, timers, sizes);
       const model = new Map<string, TableWrite>();
       let position = 0;
       let flushing: Promise<void> | undefined;
@@ -74,7 +85,7 @@ test('reads are what was written last, in order, over every generation', async (
           await flushing;
           if (current.do === 'reopen') {
             await state.flush({ position, at: position });
-            state = new State(store, timers);
+            state = new State(store, timers, sizes);
             expect(state.stored).toEqual({ position, at: position });
           }
         }
@@ -82,7 +93,7 @@ test('reads are what was written last, in order, over every generation', async (
       }
       await flushing;
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
@@ -90,7 +101,7 @@ function toWrite(
   { do: what, table, n, m }: Extract<Step, { table: string }>,
   model: ReadonlyMap<string, TableWrite>,
 ): TableWrite | undefined {
-  const key = table === 'journal' ? journalKey(id(n), m) : table === 'timer' ? `t${n}` : `s${n}`;
+  const key = keyOf(table, n, m);
   const exists = model.get(`${table} ${key}`)?.row !== undefined;
   if (what === 'delete' && !exists) return undefined;
   // A journal grows from its first chunk on and is dropped whole, in this test as in the core.
@@ -105,9 +116,47 @@ function toWrite(
   const fresh = what === 'put' && !exists;
   if (what === 'delete') return { table, key, row: undefined, fresh: false };
   if (table === 'journal') return { table, key, row: chunk(n, m), fresh };
-  return table === 'timer'
-    ? { table, key, row: timerRow(n + 10 * m), fresh }
-    : { table, key, row: pointer(m), fresh };
+  switch (table) {
+    case 'timer':
+      return { table, key, row: timerRow(n + 10 * m), fresh };
+    case 'service':
+      return { table, key, row: pointer(m), fresh };
+    case 'instance':
+      return { table, key, row: instance(m), fresh };
+    case 'state':
+      return { table, key, row: { key: `k${m}`, value: new Uint8Array(m === 3 ? 5000 : m) }, fresh };
+    case 'promise':
+      return { table, key, row: { result: undefined, listeners: [], timer: `t${m}` }, fresh };
+    default:
+      return table satisfies never;
+  }
+}
+
+const object = (n: number) => ({ service: 'Obj', key: `key ${n}/` });
+const instance = (n: number): Instance => ({
+  holder: undefined,
+  first: undefined,
+  last: undefined,
+  patches: [{ version: `${n}`, entries: [] }],
+  run: undefined,
+});
+
+function keyOf(table: (typeof TABLES)[number], n: number, m: number): string {
+  switch (table) {
+    case 'journal':
+      return journalKey(id(n), m);
+    case 'timer':
+      return `t${n}`;
+    case 'service':
+      return `s${n}`;
+    case 'instance':
+      return instanceKey(object(n));
+    case 'state':
+    case 'promise':
+      return stateKey(object(n), `k${m}`);
+    default:
+      return table satisfies never;
+  }
 }
 
 function compare(state: State, model: ReadonlyMap<string, TableWrite>): void {
@@ -115,7 +164,7 @@ function compare(state: State, model: ReadonlyMap<string, TableWrite>): void {
     .filter(({ row }) => row !== undefined)
     .sort((a, b) => (a.key < b.key ? -1 : 1));
   for (const { table, key, row } of model.values()) expect(state.get(table, key)).toEqual(row);
-  for (const table of ['timer', 'journal', 'service'] as const) {
+  for (const table of TABLES) {
     const expected = rows.filter(write => write.table === table).map(({ key, row }) => [key, row]);
     expect([...state.scan(table, '')]).toEqual(expected);
     const after = expected[0]?.[0] as string | undefined;
@@ -125,6 +174,11 @@ function compare(state: State, model: ReadonlyMap<string, TableWrite>): void {
     const prefix = journalPrefix(id(n));
     const expected = rows.filter(({ table, key }) => table === 'journal' && key.startsWith(prefix));
     expect([...state.scan('journal', prefix)]).toEqual(expected.map(({ key, row }) => [key, row]));
+    const objectPrefix = statePrefix(object(n));
+    for (const table of ['state', 'promise'] as const) {
+      const its = rows.filter(write => write.table === table && write.key.startsWith(objectPrefix));
+      expect([...state.scan(table, objectPrefix)]).toEqual(its.map(({ key, row }) => [key, row]));
+    }
   }
 }
 

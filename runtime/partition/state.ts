@@ -22,6 +22,7 @@ import { decodeKey, decodeRow, encodeKey, encodeRow } from '../format/row.ts';
 import type { Timers } from '../platform/ports.ts';
 import type { Store, Write } from '../store/store.ts';
 import { Memtable } from './memtable.ts';
+import { StateCache } from './state-cache.ts';
 
 /** Few and read by every record: held in memory for good. */
 const RESIDENT = ['meta', 'deployment', 'service'] as const satisfies readonly TableName[];
@@ -39,23 +40,40 @@ export interface Applied {
   readonly at: number;
 }
 
+export interface CacheSizes {
+  /** Keys whose state is kept decoded. */
+  readonly states: number;
+  /** Up to so many keys of the instance table are known; past that the store is asked. */
+  readonly instances: number;
+}
+const CACHES: CacheSizes = { states: 10_000, instances: 100_000 };
+
 export class State implements View {
   private readonly store: Store;
   private readonly timers: Timers;
   private readonly resident = new Memtable();
+  private readonly caches: CacheSizes;
+  private readonly stateCache: StateCache;
+  /** Keys of all rows of the instance table: few are held at a time, and most calls ask for one that is not. */
+  private instances: Set<string> | undefined = new Set();
   private active = new Memtable();
   private flushing: Memtable | undefined;
   private flushed = new Memtable();
   /** What the store reflects. */
   stored: Applied;
 
-  constructor(store: Store, timers: Timers) {
+  constructor(store: Store, timers: Timers, caches: CacheSizes = CACHES) {
+    this.caches = caches;
+    this.stateCache = new StateCache(caches.states);
     this.store = store;
     this.timers = timers;
     this.stored = readApplied(store.get(APPLIED_KEY));
     for (const table of RESIDENT) {
       for (const [key, row] of this.storedRows(table, '', ''))
         this.resident.write({ table, key, row, fresh: false } as TableWrite);
+    }
+    for (const [key] of this.storedRows('instance', '', '')) {
+      if (!this.addInstance(key)) break;
     }
   }
 
@@ -69,6 +87,7 @@ export class State implements View {
     const slot =
       this.active.get(table, key) ?? this.flushing?.get(table, key) ?? this.flushed.get(table, key);
     if (slot !== undefined) return slot.row;
+    if (table === 'instance' && this.instances !== undefined && !this.instances.has(key)) return undefined;
     const bytes = this.store.get(encodeKey(table, key));
     return bytes === undefined ? undefined : decodeRow(table, bytes);
   }
@@ -77,7 +96,27 @@ export class State implements View {
     if (table === 'journal' && prefix.endsWith('/')) {
       return this.journalRows(prefix) as Iterable<readonly [string, Rows[N]]>;
     }
+    if (table === 'state' && prefix.endsWith('/')) {
+      return this.stateRows(prefix) as Iterable<readonly [string, Rows[N]]>;
+    }
     return this.scanAfter(table, prefix, '');
+  }
+
+  private stateRows(prefix: string): Iterable<readonly [string, Rows['state']]> {
+    let rows = this.stateCache.get(prefix);
+    if (rows === undefined) {
+      rows = [...this.scanAfter('state', prefix, '')];
+      this.stateCache.put(prefix, rows);
+    }
+    return rows;
+  }
+
+  /** False: there are too many to know them all. */
+  private addInstance(key: string): boolean {
+    this.instances?.add(key);
+    if (this.instances !== undefined && this.instances.size > this.caches.instances)
+      this.instances = undefined;
+    return this.instances !== undefined;
   }
 
   /** Like `scan`, but only keys greater than `after`. */
@@ -108,6 +147,11 @@ export class State implements View {
     for (const write of writes) {
       if (isResident(write.table)) this.resident.write({ ...write, fresh: false });
       this.active.write(write);
+      if (write.table === 'state') this.stateCache.write(write);
+      else if (write.table === 'instance') {
+        if (write.row === undefined) this.instances?.delete(write.key);
+        else this.addInstance(write.key);
+      }
     }
   }
 

@@ -1,8 +1,8 @@
 /** Awakeables: promises that others settle by id. */
 import { encodeAwakeableId } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
-import { TerminalError } from '../errors.ts';
-import type { RestatePromise } from '../promise.ts';
+import type { TerminalError } from '../errors.ts';
+import { type RestatePromise, valueWith } from '../promise.ts';
 import { type Serde, serde } from '../serde.ts';
 
 export function awakeable<T>(
@@ -12,7 +12,7 @@ export function awakeable<T>(
   const signal = attempt.machine.nextSignal();
   return {
     id: encodeAwakeableId(attempt.machine.start.id, signal),
-    promise: attempt.leaf<T>(-signal, value => valueSerde.deserialize(value)) as unknown as RestatePromise<T>,
+    promise: attempt.leaf<T>(-signal, valueWith(valueSerde)) as unknown as RestatePromise<T>,
   };
 }
 
@@ -34,6 +34,5 @@ export function resolveAwakeable<T>(
 }
 
 export function rejectAwakeable(attempt: Attempt, awakeableId: string, reason: string | TerminalError): void {
-  const failure = attempt.wireFailure(reason instanceof TerminalError ? reason : new TerminalError(reason));
-  if (failure !== undefined) attempt.command('CompleteAwakeableCommand', { awakeableId, failure });
+  attempt.command('CompleteAwakeableCommand', { awakeableId, failure: attempt.wireFailure(reason) });
 }

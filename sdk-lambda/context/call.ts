@@ -3,7 +3,7 @@ import type { WireHeader } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
 import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
-import { CallLeaf, type RestatePromise } from '../promise.ts';
+import { CallLeaf, type RestatePromise, valueWith } from '../promise.ts';
 import type { Serde } from '../serde.ts';
 import type { InvocationHandle, InvocationId, InvocationPromise } from './context.ts';
 
@@ -28,11 +28,8 @@ export function call<T>(
 ): InvocationPromise<T> {
   const idCompletion = attempt.command('CallCommand', fieldsOf(target, parameter, options));
   attempt.childCalled(idCompletion);
-  const leaf = new CallLeaf(
-    attempt,
-    idCompletion + 1,
-    value => output.deserialize(value),
-    () => invocationIdOf(attempt, idCompletion),
+  const leaf = new CallLeaf(attempt, idCompletion + 1, valueWith(output), () =>
+    invocationIdOf(attempt, idCompletion),
   );
   return leaf as unknown as InvocationPromise<T>;
 }
@@ -57,8 +54,11 @@ export function send(
   };
 }
 
-const invocationIdOf = (attempt: Attempt, completion: number): RestatePromise<InvocationId> =>
-  attempt.leaf<InvocationId>(completion, () => '' as InvocationId) as unknown as RestatePromise<InvocationId>;
+export const invocationIdOf = (attempt: Attempt, completion: number): RestatePromise<InvocationId> =>
+  attempt.leaf(
+    completion,
+    ({ invocationId }) => invocationId as InvocationId,
+  ) as unknown as RestatePromise<InvocationId>;
 
 const NO_HEADERS: readonly WireHeader[] = [];
 

@@ -77,7 +77,7 @@ export function createClient(
   defaultSerde: Serde<unknown>,
 ): AnyClient {
   return clientOf(service, key, (target, args) => {
-    const { input, output, ...rest } = callOptions(args.at(-1));
+    const { input, output, ...rest } = optionsOf(args) as ClientCallOptions<unknown, unknown>;
     const parameter = (input ?? defaultSerde).serialize(inputOf(args));
     return call(attempt, target, parameter, output ?? defaultSerde, rest);
   });
@@ -90,7 +90,7 @@ export function createSendClient(
   defaultSerde: Serde<unknown>,
 ): AnyClient {
   return clientOf(service, key, (target, args) => {
-    const { input, ...rest } = sendOptions(args.at(-1));
+    const { input, ...rest } = optionsOf(args) as ClientSendOptions<unknown>;
     return send(attempt, target, (input ?? defaultSerde).serialize(inputOf(args)), rest);
   });
 }
@@ -112,9 +112,10 @@ function clientOf(
   );
 }
 
-const isOptions = (arg: unknown): boolean => arg instanceof Opts || arg instanceof SendOpts;
-const inputOf = (args: readonly unknown[]): unknown => (isOptions(args[0]) ? undefined : args[0]);
-const callOptions = (arg: unknown): ClientCallOptions<unknown, unknown> =>
-  arg instanceof Opts ? arg.getOpts() : {};
-const sendOptions = (arg: unknown): ClientSendOptions<unknown> =>
-  arg instanceof SendOpts ? arg.getOpts() : {};
+const isOptions = (arg: unknown): arg is Opts<unknown, unknown> | SendOpts<unknown> =>
+  arg instanceof Opts || arg instanceof SendOpts;
+const inputOf = ([first]: readonly unknown[]): unknown => (isOptions(first) ? undefined : first);
+const optionsOf = (args: readonly unknown[]): object => {
+  const last = args.at(-1);
+  return isOptions(last) ? last.getOpts() : {};
+};

@@ -1,8 +1,11 @@
 /** The rest of the context, and live channels. */
+
+import { encodeFrame } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import type * as restate from '../index.ts';
+import * as restate from '../index.ts';
 import { RestatePromise, RetryableError, TerminalError } from '../index.ts';
 import {
+  attempt,
   boom,
   type Handler,
   type JournalSpec,
@@ -10,6 +13,7 @@ import {
   liveAttempt,
   NOW_MS,
   ran,
+  requestBody,
   run,
   runCommand,
   serviceOf,
@@ -75,6 +79,87 @@ test.each<[string, (ctx: restate.Context) => unknown]>([
 });
 const target = { service: 'X', method: 'x', parameter: new Uint8Array() };
 
+test('a signal that came twice before anybody waited is not lost', async () => {
+  const named = (value: number) => encodeFrame('SignalNotification', { signalName: 'a', value: json(value) });
+  const handler: Handler = async ctx => {
+    await ctx.sleep(1);
+    return [await ctx.signal('a'), await ctx.signal('a')];
+  };
+  const entries = [sleep(1), named(1), named(2), slept(1)];
+  // The official SDK has the second alone.
+  expect(transcript((await run(handler, { entries })).frames)).toEqual(['OutputCommand [1,2]', 'End']);
+});
+
+test('a shared handler reads state and does not change it', async () => {
+  const { shared } = restate.handlers.object;
+  const using = (use: (ctx: restate.ObjectContext) => unknown) =>
+    restate.object({
+      name: 'O',
+      handlers: { h: shared(async (ctx: restate.ObjectSharedContext) => use(ctx as restate.ObjectContext)) },
+    });
+  const start = { partialState: false, key: 'k' };
+  for (const change of [
+    (ctx: restate.ObjectContext) => ctx.set('a', 1),
+    (ctx: restate.ObjectContext) => ctx.clear('a'),
+    (ctx: restate.ObjectContext) => ctx.clearAll(),
+  ]) {
+    const { frames } = await attempt(using(change), 'h', { start });
+    expect(transcript(frames)).toEqual([expect.stringMatching(/^Error 500 .*HF_SDK_SHARED_STATE/)]);
+  }
+  const { frames } = await attempt(
+    using(ctx => [ctx.key, `${ctx.request().target}`]),
+    'h',
+    { start },
+  );
+  expect(transcript(frames)).toEqual(['OutputCommand ["k","O/k/h"]', 'End']);
+});
+
+test('a read of other state than recorded is not answered, though the answer is known', async () => {
+  let after = false;
+  const object = restate.object({
+    name: 'O',
+    handlers: {
+      h: async (ctx: restate.ObjectContext) => {
+        await ctx.get('b');
+        after = true;
+      },
+    },
+  });
+  const entries = [encodeFrame('GetEagerStateCommand', { key: utf8('a'), void: true })];
+  const { terminator } = await attempt(object, 'h', { entries, start: { partialState: false } });
+  expect(transcript([terminator])).toEqual([expect.stringMatching(/^Error 570 .*get state "?a/)]);
+  expect(after).toBe(false);
+});
+
+test("a logger gets the console's lines, and is told which are repeated", async () => {
+  const lines: unknown[] = [];
+  const endpoint = restate
+    .endpoint()
+    .bind(
+      serviceOf(async ctx => {
+        ctx.console.log('first', 1);
+        await ctx.sleep(1);
+        ctx.console.warn('second');
+      }),
+    )
+    .setLogger(({ level, replaying, context }, ...message) => {
+      lines.push([level, replaying, context?.invocationTarget, context?.invocationId, ...message]);
+    });
+  await endpoint.handler()(
+    {
+      path: '/invoke/S/h',
+      headers: { 'content-type': 'application/vnd.restate.invocation.v6' },
+      body: Buffer.from(requestBody({ entries: [sleep(1), slept(1)] })).toString('base64'),
+      isBase64Encoded: true,
+    },
+    {},
+  );
+  expect(lines).toEqual([
+    ['info', true, 'S/h', 'inv_1test', 'first', 1],
+    ['warn', false, 'S/h', 'inv_1test', 'second'],
+  ]);
+});
+
 test('the name of a run may be left out, and a send without delay has no time', async () => {
   const { frames } = await run(async ctx => {
     ctx.genericSend({ ...target, delay: 0 });
@@ -126,8 +211,14 @@ test('what user code throws always leaves the attempt with an end', async () => 
   ]);
   const noDelay = new RetryableError('odd', { retryAfter: null as never });
   expect(transcript((await run(async () => Promise.reject(noDelay))).frames)).toEqual(['Error 500 odd']);
-  const delay = new RetryableError('odd', { retryAfter: Number.NaN });
-  expect(transcript((await run(async () => Promise.reject(delay))).frames)).toEqual(['Error 500 odd']);
+  for (const retryAfter of [Number.NaN, 1e300]) {
+    const delay = new RetryableError('odd', { retryAfter });
+    expect(transcript((await run(async () => Promise.reject(delay))).frames)).toEqual(['Error 500 odd']);
+  }
+  for (const stack of [null, [{}]]) {
+    const error = Object.assign(new Error('odd'), { stack });
+    expect(transcript((await run(async () => Promise.reject(error))).frames)).toEqual(['Error 500 odd']);
+  }
 });
 
 test('the console is silent until the recorded commands are exhausted', async () => {

@@ -21,6 +21,18 @@ export interface InvocationHandle {
 }
 export type InvocationPromise<T> = RestatePromise<T> & InvocationHandle;
 
+/** Another invocation. */
+export interface InvocationReference {
+  signal<T>(name: string, serde?: Serde<T>): SignalReference<T>;
+  cancel(): void;
+  /** Its result. */
+  attach<T>(serde?: Serde<T>): RestatePromise<T>;
+}
+export interface SignalReference<T> {
+  resolve(payload?: T): void;
+  reject(reason: string | TerminalError): void;
+}
+
 export interface Target {
   readonly service: string;
   readonly handler: string;
@@ -41,6 +53,8 @@ export interface Request {
   /** What the platform passed along; on Lambda its context. */
   readonly extraArgs: unknown[];
   readonly idempotencyKey?: string;
+  readonly scope?: string;
+  readonly limitKey?: string;
   /** Aborted when this attempt is over, for whatever reason; release what the handler holds. */
   readonly attemptCompletedSignal: AbortSignal;
 }
@@ -121,7 +135,13 @@ export interface Context {
   genericCall<REQ = Uint8Array, RES = Uint8Array>(call: GenericCall<REQ, RES>): InvocationPromise<RES>;
   genericSend<REQ = Uint8Array>(send: GenericSend<REQ>): InvocationHandle;
 
-  /** The result of another invocation. */
+  /**
+   * A signal that another handler sends to this invocation under this name. Each one that comes is taken by one
+   * promise, in order.
+   */
+  signal<T>(name: string, serde?: Serde<T>): RestatePromise<T>;
+  invocation(invocationId: InvocationId): InvocationReference;
+  /** As `invocation(id).attach` and `.cancel`. */
   attach<T>(invocationId: InvocationId, serde?: Serde<T>): RestatePromise<T>;
   cancel(invocationId: InvocationId): void;
 

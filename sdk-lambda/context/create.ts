@@ -3,34 +3,39 @@ import type { Attempt } from '../attempt.ts';
 import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
 import type { TerminalError } from '../errors.ts';
-import type { RestatePromise } from '../promise.ts';
+import type { LoggerTransport } from '../logger.ts';
+import type { Durable, RestatePromise } from '../promise.ts';
 import { type Serde, serde } from '../serde.ts';
 import { awakeable, rejectAwakeable, resolveAwakeable } from './awakeable.ts';
 import { call, send } from './call.ts';
 import { createClient, createSendClient } from './client.ts';
 import { createConsole } from './console.ts';
 import type {
-  Context,
   ContextDate,
   GenericCall,
   GenericSend,
   InvocationHandle,
   InvocationId,
   InvocationPromise,
+  InvocationReference,
   Rand,
   Request,
   RunAction,
   RunOptions,
 } from './context.ts';
+import { cancellation, cancelPreviousCalls } from './explicit-cancellation.ts';
+import type { ContextInternal } from './internal.ts';
 import { attach, cancel } from './invocation.ts';
 import { createRand } from './rand.ts';
 import { run } from './run.ts';
+import { invocation, signal } from './signal.ts';
 
 export interface ContextParts {
   readonly attempt: Attempt;
   readonly request: Request;
   readonly defaultSerde: Serde<unknown>;
   readonly console: Console;
+  readonly logger: LoggerTransport | undefined;
 }
 
 const binary = <T>(given: Serde<T> | undefined): Serde<T> => given ?? (serde.binary as unknown as Serde<T>);
@@ -39,14 +44,16 @@ interface Named {
   readonly name: string;
 }
 
-export class AttemptContext implements Context {
-  readonly #parts: ContextParts;
+/** Of a plain service, and what those with a key have in common. */
+export class AttemptContext implements ContextInternal {
+  protected readonly parts: ContextParts;
   readonly #attempt: Attempt;
   #rand: Rand | undefined;
   #console: Console | undefined;
+  #cancellation: Durable<void> | undefined;
 
   constructor(parts: ContextParts) {
-    this.#parts = parts;
+    this.parts = parts;
     this.#attempt = parts.attempt;
   }
 
@@ -57,8 +64,8 @@ export class AttemptContext implements Context {
   }
 
   get console(): Console {
-    const { console, request } = this.#parts;
-    this.#console ??= createConsole(console, this.#attempt.machine, `[${request.target}][${request.id}]`);
+    const { console, logger, request } = this.parts;
+    this.#console ??= createConsole(console, logger, this.#attempt.machine, request);
     return this.#console;
   }
 
@@ -85,7 +92,7 @@ export class AttemptContext implements Context {
         'ctx.run takes a name, a function and options in this order; the name and the options may be left out.',
       );
     }
-    return run(this.#attempt, this.#parts.defaultSerde, name, closure, given);
+    return run(this.#attempt, this.parts.defaultSerde, name, closure, given);
   }
 
   sleep(duration: Duration | number, name?: string): RestatePromise<void> {
@@ -93,26 +100,26 @@ export class AttemptContext implements Context {
   }
 
   awakeable<T>(valueSerde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> } {
-    return awakeable(this.#attempt, this.#orDefault(valueSerde));
+    return awakeable(this.#attempt, this.orDefault(valueSerde));
   }
   resolveAwakeable<T>(id: string, payload?: T, valueSerde?: Serde<T>): void {
-    resolveAwakeable(this.#attempt, id, payload as T, valueSerde, this.#parts.defaultSerde);
+    resolveAwakeable(this.#attempt, id, payload as T, valueSerde, this.parts.defaultSerde);
   }
   rejectAwakeable(id: string, reason: string | TerminalError): void {
     rejectAwakeable(this.#attempt, id, reason);
   }
 
-  serviceClient({ name }: Named) {
-    return createClient(this.#attempt, name, undefined, this.#parts.defaultSerde);
+  serviceClient(definition: Named) {
+    return this.objectClient(definition);
   }
-  serviceSendClient({ name }: Named) {
-    return createSendClient(this.#attempt, name, undefined, this.#parts.defaultSerde);
+  serviceSendClient(definition: Named) {
+    return this.objectSendClient(definition);
   }
-  objectClient({ name }: Named, key: string) {
-    return createClient(this.#attempt, name, key, this.#parts.defaultSerde);
+  objectClient({ name }: Named, key?: string) {
+    return createClient(this.#attempt, name, key, this.parts.defaultSerde);
   }
-  objectSendClient({ name }: Named, key: string) {
-    return createSendClient(this.#attempt, name, key, this.#parts.defaultSerde);
+  objectSendClient({ name }: Named, key?: string) {
+    return createSendClient(this.#attempt, name, key, this.parts.defaultSerde);
   }
   workflowClient(definition: Named, key: string) {
     return this.objectClient(definition, key);
@@ -133,17 +140,34 @@ export class AttemptContext implements Context {
   }
 
   attach<T>(invocationId: InvocationId, output?: Serde<T>): RestatePromise<T> {
-    return attach(this.#attempt, invocationId, this.#orDefault(output));
+    return attach(this.#attempt, invocationId, this.orDefault(output));
   }
   cancel(invocationId: InvocationId): void {
     cancel(this.#attempt, invocationId);
   }
-
-  request(): Request {
-    return this.#parts.request;
+  invocation(invocationId: InvocationId): InvocationReference {
+    return invocation(this.#attempt, invocationId, this.parts.defaultSerde);
+  }
+  signal<T>(name: string, valueSerde?: Serde<T>): RestatePromise<T> {
+    return signal(this.#attempt, name, this.orDefault(valueSerde));
   }
 
-  #orDefault<T>(given: Serde<T> | undefined): Serde<T> {
-    return given ?? (this.#parts.defaultSerde as Serde<T>);
+  isProcessing(): boolean {
+    return !this.#attempt.machine.replaying;
+  }
+  cancellation(): RestatePromise<void> {
+    if (this.#cancellation?.isPending !== true) this.#cancellation = cancellation(this.#attempt);
+    return this.#cancellation as unknown as RestatePromise<void>;
+  }
+  cancelPreviousCalls(): RestatePromise<InvocationId[]> {
+    return cancelPreviousCalls(this.#attempt);
+  }
+
+  request(): Request {
+    return this.parts.request;
+  }
+
+  protected orDefault<T>(given: Serde<T> | undefined): Serde<T> {
+    return given ?? (this.parts.defaultSerde as Serde<T>);
   }
 }

@@ -9,7 +9,7 @@ import type { Rand } from './context.ts';
 
 const TWO_POW_26 = 0x4000000;
 const TWO_POW_MINUS_53 = 2 ** -53;
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hex = (word: number): string => word.toString(16).padStart(8, '0');
 
 /** `beforeUse` may object to the moment. `invocationId` seeds protocol 5, whose Start message has no seed. */
 export function createRand(seed: bigint, invocationId: Uint8Array, beforeUse: () => void): Rand {
@@ -51,19 +51,10 @@ export function createRand(seed: bigint, invocationId: Uint8Array, beforeUse: ()
     },
     uuidv4() {
       beforeUse();
-      let text = '';
-      for (let word = 0; word < 4; word++) {
-        const bits = next();
-        for (let shift = 24; shift >= 0; shift -= 8) {
-          let byte = (bits >>> shift) & 0xff;
-          const index = word * 4 + (24 - shift) / 8;
-          if (index === 6) byte = (byte & 0x0f) | 0x40;
-          if (index === 8) byte = (byte & 0x3f) | 0x80;
-          if (index === 4 || index === 6 || index === 8 || index === 10) text += '-';
-          text += HEX[byte];
-        }
-      }
-      return text;
+      const first = hex(next());
+      const second = hex(((next() & ~0xf000) | 0x4000) >>> 0);
+      const third = hex(((next() & 0x3fffffff) | 0x80000000) >>> 0);
+      return `${first}-${second.slice(0, 4)}-${second.slice(4)}-${third.slice(0, 4)}-${third.slice(4)}${hex(next())}`;
     },
   };
 }

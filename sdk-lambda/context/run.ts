@@ -2,13 +2,14 @@
 import type { Attempt } from '../attempt.ts';
 import { toMillis } from '../duration.ts';
 import type { RunRetryPolicy } from '../machine/run-retry.ts';
-import type { RestatePromise } from '../promise.ts';
+import { type RestatePromise, valueWith } from '../promise.ts';
 import type { Serde } from '../serde.ts';
 import type { RunAction, RunOptions } from './context.ts';
 
 const DEFAULT_INITIAL_INTERVAL_MS = 50;
 const DEFAULT_MAX_INTERVAL_MS = 10_000;
 const DEFAULT_FACTOR = 2;
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 export function run<T>(
   attempt: Attempt,
@@ -23,7 +24,7 @@ export function run<T>(
   if (command !== undefined && !attempt.machine.over) {
     attempt.run({ id, command, closure, serde: serde as Serde<unknown>, retry: policyOf(options) });
   }
-  return attempt.leaf<T>(id, value => serde.deserialize(value)) as unknown as RestatePromise<T>;
+  return attempt.leaf<T>(id, valueWith(serde)) as unknown as RestatePromise<T>;
 }
 
 /** Any retry option replaces the server's policy for this run. */
@@ -37,7 +38,7 @@ function policyOf<T>(options: RunOptions<T>): RunRetryPolicy | undefined {
     initialIntervalMs: toMillis(initialRetryInterval ?? DEFAULT_INITIAL_INTERVAL_MS),
     maxIntervalMs: toMillis(maxRetryInterval ?? DEFAULT_MAX_INTERVAL_MS),
     factor: retryIntervalFactor ?? DEFAULT_FACTOR,
-    maxAttempts: maxRetryAttempts ?? Number.POSITIVE_INFINITY,
-    maxDurationMs: maxRetryDuration === undefined ? Number.POSITIVE_INFINITY : toMillis(maxRetryDuration),
+    maxAttempts: maxRetryAttempts ?? UNLIMITED,
+    maxDurationMs: maxRetryDuration === undefined ? UNLIMITED : toMillis(maxRetryDuration),
   };
 }

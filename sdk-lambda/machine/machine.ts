@@ -23,7 +23,7 @@ import {
   type WireFailure,
   type WireNotification,
 } from '@holdfast/protocol';
-import { type CommandInput, type CommandName, commands } from './commands.ts';
+import { type CommandInput, type CommandName, rowOf } from './commands.ts';
 import { firstDifference } from './compare.ts';
 import { describeMismatch, type MismatchSide } from './mismatch.ts';
 
@@ -31,11 +31,10 @@ import { describeMismatch, type MismatchSide } from './mismatch.ts';
 export type NotificationId = number | string;
 
 /** Codes of an ErrorMessage that the SDK itself reports; user code errors are 500. */
-export const SdkErrorCode = {
-  journalMismatch: 570,
-  protocolViolation: 571,
-  unsupportedFeature: 573,
-} as const;
+const JOURNAL_MISMATCH = 570;
+const USER_ERROR = 500;
+const PROTOCOL_VIOLATION = 571;
+export const UNSUPPORTED_FEATURE = 573;
 
 /** An attempt that fails and is retried. */
 export interface AttemptFailure {
@@ -44,6 +43,11 @@ export interface AttemptFailure {
   readonly stacktrace?: string | undefined;
   readonly relatedCommand?: CommandRef | undefined;
   readonly nextRetryDelayMs?: number | undefined;
+}
+
+export interface Received {
+  readonly id: NotificationId;
+  readonly notification: WireNotification;
 }
 
 export interface CommandRef {
@@ -72,7 +76,7 @@ export class Machine {
   #commandsIssued = 0;
   #lastCommand: CommandRef | undefined;
 
-  readonly #queue: WireNotification[] = [];
+  readonly #queue: Received[] = [];
   #queueHead = 0;
   readonly #received = new Set<NotificationId>();
   readonly #results = new Map<NotificationId, WireNotification>();
@@ -80,9 +84,12 @@ export class Machine {
   #lastCompletion = 0;
   #lastSignal = FIRST_AWAKEABLE_SIGNAL - 1;
   readonly #out = new FrameWriter();
+  readonly #mismatchIsTerminal: boolean;
 
-  constructor(version: number) {
+  /** `mismatchIsTerminal`: code that departs from its journal fails the invocation instead of the attempt. */
+  constructor(version: number, mismatchIsTerminal = false) {
     this.version = version;
+    this.#mismatchIsTerminal = mismatchIsTerminal;
   }
 
   // ---- input
@@ -108,7 +115,9 @@ export class Machine {
       this.#acceptStart(frame);
       return;
     }
-    if (isNotification(frame.type)) this.#acceptNotification(frame);
+    if (this.#entriesSeen === 0 && frame.type !== MessageType.InputCommand)
+      this.#violation('the first journal entry is not the input');
+    else if (isNotification(frame.type)) this.#acceptNotification(frame);
     else if (isCommand(frame.type)) this.#acceptCommand(frame);
     else this.#violation(`unexpected frame of type 0x${frame.type.toString(16)}`);
     this.#entriesSeen++;
@@ -131,10 +140,8 @@ export class Machine {
     } else if (this.#entriesSeen > 0) {
       this.#recorded.push(frame);
       this.#recordedEntry.push(this.#entriesSeen);
-    } else if (frame.type === MessageType.InputCommand) {
-      this.#input = decodeMessage('InputCommand', frame.payload);
     } else {
-      this.#violation('the first journal entry is not the input');
+      this.#input = decodeMessage('InputCommand', frame.payload);
     }
   }
 
@@ -142,19 +149,17 @@ export class Machine {
     // One template fits every notification type.
     const notification = decodeMessage('SignalNotification', frame.payload);
     const id = idOf(notification);
-    if (this.#entriesSeen === 0) {
-      this.#violation('the first journal entry is not the input');
-    } else if (id === undefined || !hasResult(notification)) {
+    if (id === undefined || !hasResult(notification)) {
       this.#violation(`notification 0x${frame.type.toString(16)} lacks its id or its result`);
     } else {
       this.#received.add(id);
-      this.#queue.push(notification);
+      this.#queue.push({ id, notification });
     }
   }
 
   #violation(what: string): void {
     this.fail({
-      code: SdkErrorCode.protocolViolation,
+      code: PROTOCOL_VIOLATION,
       message: `Protocol violation: ${what}. This is a bug of the server or of something between it and this function; see docs/errors/HF_SDK_PROTOCOL.md.`,
     });
   }
@@ -176,12 +181,14 @@ export class Machine {
     return this.#commandsIssued < this.#recorded.length;
   }
   get start(): Message<'Start'> {
-    if (this.#start === undefined) throw new Error('assertion: the machine is not ready');
-    return this.#start;
+    return assertReady(this.#start);
   }
   get input(): Message<'InputCommand'> {
-    if (this.#input === undefined) throw new Error('assertion: the machine is not ready');
-    return this.#input;
+    return assertReady(this.#input);
+  }
+  /** The recorded command that comes next. */
+  get nextRecorded(): Frame | undefined {
+    return this.#recorded[this.#commandsIssued];
   }
   get lastCommand(): CommandRef | undefined {
     return this.#lastCommand;
@@ -198,10 +205,12 @@ export class Machine {
    * mismatch, or once the attempt is over, the id still advances so that callers need not care.
    */
   command<N extends CommandName>(name: N, input: CommandInput<N>): number {
-    const { completions, nameField } = commands[name];
+    const row = rowOf(name);
+    const { completions, gap, nameField } = row;
     const fields = input as Record<string, unknown>;
-    const firstId = this.#lastCompletion + 1;
+    const firstId = completions.length === 0 ? 0 : this.#lastCompletion + 1;
     for (const field of completions) fields[field] = ++this.#lastCompletion;
+    this.#lastCompletion += gap;
     if (this.#phase !== 'running') return firstId;
     const index = ++this.#commandsIssued;
     const entryName = fields[nameField];
@@ -211,25 +220,52 @@ export class Machine {
       name: typeof entryName === 'string' ? entryName : '',
     };
     const recorded = this.#recorded[index - 1];
-    if (recorded === undefined) this.#out.frame(name, fields as MessageInput<N>);
-    else this.#match(recorded, name, fields, this.#lastCommand);
-    return completions.length === 0 ? 0 : firstId;
+    if (recorded === undefined) this.#write(name, fields as MessageInput<N>);
+    else this.#match(recorded, name, row.ignored, fields, this.#lastCommand);
+    return firstId;
   }
 
-  #match(recorded: Frame, name: CommandName, fields: Record<string, unknown>, issued: CommandRef): void {
+  /**
+   * A command that does not encode ends the attempt. Thrown into user code it could be caught, and the numbers of the
+   * commands after it would no longer be those of the journal.
+   */
+  #write<N extends CommandName>(name: N, fields: MessageInput<N>): void {
+    try {
+      this.#out.frame(name, fields);
+    } catch (error) {
+      const { message, stack } = error as Error;
+      this.fail({ code: USER_ERROR, message, stacktrace: stack, relatedCommand: this.#lastCommand });
+    }
+  }
+
+  #match(
+    recorded: Frame,
+    name: CommandName,
+    ignored: readonly string[],
+    fields: Record<string, unknown>,
+    issued: CommandRef,
+  ): void {
     let field: string | undefined = 'type';
     if (recorded.type === issued.type) {
       const before = decodeMessage(name, recorded.payload) as unknown as Record<string, unknown>;
-      field = firstDifference(messages[name].fields, commands[name].ignored, before, fields);
+      field = firstDifference(messages[name].fields, ignored, before, fields);
     }
     if (field === undefined) return;
-    const side: MismatchSide = { type: issued.type, message: fields };
+    const side: MismatchSide = { name, message: fields };
     const entry = this.#recordedEntry[issued.index - 1] ?? 0;
-    this.fail({
-      code: SdkErrorCode.journalMismatch,
-      message: describeMismatch(issued.index, entry, field, recorded, side),
-      relatedCommand: issued,
-    });
+    this.#mismatch(describeMismatch(issued.index, entry, field, recorded, side), issued);
+  }
+
+  #mismatch(message: string, relatedCommand: CommandRef | undefined): void {
+    const code = JOURNAL_MISMATCH;
+    if (!this.#mismatchIsTerminal) {
+      this.fail({ code, message, relatedCommand });
+      return;
+    }
+    // Nothing was written yet: until its journal is used up, an attempt neither issues commands nor executes runs.
+    this.#out.frame('OutputCommand', { failure: { code, message, metadata: [] } });
+    this.#out.frame('End', {});
+    this.#phase = 'over';
   }
 
   /** A fresh signal number for an awakeable; creation leaves no trace in the journal. */
@@ -239,14 +275,13 @@ export class Machine {
 
   // ---- notifications
 
-  /** Moves the oldest waiting notification to the results, first value wins, and names it. */
-  pop(): NotificationId | undefined {
-    const notification = this.#queue[this.#queueHead];
-    if (notification === undefined) return undefined;
+  /** Moves the oldest waiting notification to the results, where the first value wins, and hands it over. */
+  pop(): Received | undefined {
+    const received = this.#queue[this.#queueHead];
+    if (received === undefined) return undefined;
     this.#queueHead++;
-    const id = idOf(notification) as NotificationId;
-    if (!this.#results.has(id)) this.#results.set(id, notification);
-    return id;
+    if (!this.#results.has(received.id)) this.#results.set(received.id, received.notification);
+    return received;
   }
 
   /** Whether a result for `id` is in the journal, popped or not. */
@@ -299,21 +334,20 @@ export class Machine {
     const index = this.#commandsIssued;
     const next = this.#recorded[index];
     if (next === undefined) throw new Error('assertion: every recorded command was issued');
-    this.fail({
-      code: SdkErrorCode.journalMismatch,
-      message: describeMismatch(index + 1, this.#recordedEntry[index] ?? 0, 'type', next, undefined),
-      relatedCommand: this.#lastCommand,
-    });
+    const entry = this.#recordedEntry[index] ?? 0;
+    this.#mismatch(describeMismatch(index + 1, entry, 'type', next, undefined), this.#lastCommand);
   }
 
-  /** Ends the attempt with an ErrorMessage; the server retries it. */
+  /** Ends the attempt with an ErrorMessage; the server retries it. Must not fail itself: much is of user code's making. */
   fail(failure: AttemptFailure): void {
     if (this.#phase === 'over') return;
-    const { relatedCommand, nextRetryDelayMs } = failure;
+    const { relatedCommand, nextRetryDelayMs = -1, stacktrace } = failure;
+    // Delays come from user code; one that makes no sense leaves the decision to the server.
+    const isDelay = nextRetryDelayMs >= 0 && nextRetryDelayMs <= Number.MAX_SAFE_INTEGER;
     this.#out.frame('Error', {
       code: failure.code,
       message: String(failure.message),
-      ...(failure.stacktrace === undefined ? {} : { stacktrace: failure.stacktrace }),
+      ...(typeof stacktrace === 'string' ? { stacktrace } : {}),
       ...(relatedCommand === undefined
         ? {}
         : {
@@ -321,7 +355,7 @@ export class Machine {
             relatedCommandType: relatedCommand.type,
             ...(relatedCommand.name === '' ? {} : { relatedCommandName: relatedCommand.name }),
           }),
-      ...(isDelay(nextRetryDelayMs) ? { nextRetryDelay: Math.round(nextRetryDelayMs) } : {}),
+      ...(isDelay ? { nextRetryDelay: Math.round(nextRetryDelayMs) } : {}),
     });
     this.#phase = 'over';
   }
@@ -332,8 +366,10 @@ export class Machine {
   }
 }
 
-/** Delays come from user code; one that makes no sense leaves the decision to the server. */
-const isDelay = (ms: number | undefined): ms is number => ms !== undefined && Number.isFinite(ms) && ms >= 0;
+function assertReady<T>(received: T | undefined): T {
+  if (received === undefined) throw new Error('assertion: the machine is not ready');
+  return received;
+}
 
 function idOf(notification: WireNotification): NotificationId | undefined {
   const { completionId, signalId, signalName } = notification;

@@ -2,17 +2,12 @@
  * Says how the code departed from its journal, in words that let the author find the line: which command, what
  * was recorded there, what the code did instead.
  */
-import { decodeFrame, type Frame, MessageType } from '@holdfast/protocol';
-import { type CommandName, commands } from './commands.ts';
+import { decodeFrame, type Frame, type MessageName } from '@holdfast/protocol';
 
 export interface MismatchSide {
-  readonly type: number;
+  readonly name: MessageName;
   readonly message: Readonly<Record<string, unknown>>;
 }
-
-const nameOfType = new Map<number, CommandName>(
-  (Object.keys(commands) as CommandName[]).map(name => [MessageType[name], name]),
-);
 
 /** `field` is the first that differs; `issued` is undefined when the code waits or ends instead. */
 export function describeMismatch(
@@ -22,10 +17,7 @@ export function describeMismatch(
   recordedFrame: Frame,
   issued: MismatchSide | undefined,
 ): string {
-  const recorded: MismatchSide = {
-    type: recordedFrame.type,
-    message: decodeFrame(recordedFrame).message as unknown as Readonly<Record<string, unknown>>,
-  };
+  const recorded = decodeFrame(recordedFrame) as unknown as MismatchSide;
   const detail =
     issued === undefined || field === 'type'
       ? ''
@@ -37,13 +29,16 @@ export function describeMismatch(
   );
 }
 
-function describe({ type, message }: MismatchSide): string {
-  const name = nameOfType.get(type);
-  const verb = name === undefined ? `a command of type 0x${type.toString(16)}` : commands[name].verb;
-  const { serviceName, handlerName } = message;
-  const target = typeof serviceName === 'string' ? ` ${serviceName}/${String(handlerName)}` : '';
-  const label = message[name === undefined ? 'name' : commands[name].nameField];
-  return `${verb}${target}${typeof label === 'string' && label !== '' ? ` "${label}"` : ''}`;
+function describe({ name, message }: MismatchSide): string {
+  const verb = name
+    .replace(/Command|Eager|Lazy/g, '')
+    .replace(/\B[A-Z]/g, ' $&')
+    .toLowerCase();
+  const { serviceName, handlerName, key } = message;
+  const target =
+    serviceName === undefined ? (key === undefined ? '' : show(key)) : `${serviceName}/${handlerName}`;
+  const label = message['entryName'] || message['name'];
+  return [verb, target, label === undefined || label === '' ? '' : `"${label}"`].filter(Boolean).join(' ');
 }
 
 const SHOWN_CHARS_MAX = 100;

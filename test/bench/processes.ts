@@ -1,6 +1,6 @@
 /** The processes of a benchmark, each its own so that their CPU time can be told apart. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,22 +15,37 @@ export interface Running {
 
 export interface LocalLambda extends Running {
   readonly url: string;
-  readonly arn: string;
+  /** Of the functions, in the order they were given. */
+  readonly arns: readonly string[];
 }
 
 export interface Engine extends Running {
   readonly name: string;
   readonly ingress: string;
   readonly admin: string;
+  /** What it has written to disk, in bytes: for ours the store, without the log. */
+  storedBytes(): number;
+  /** What the process holds after a garbage collection; of the peer, what is resident. */
+  heldBytes(): Promise<number>;
+}
+
+export interface BenchFunction {
+  readonly name: string;
+  /** Path of the source, from the repository's root. */
+  readonly entry: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const AWS = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_REGION: 'us-east-1' };
 
-export async function startLambda(entry: string): Promise<LocalLambda> {
+export async function startLambda(functions: readonly BenchFunction[]): Promise<LocalLambda> {
   const settings = {
-    functions: [
-      { name: 'bench', entry: join(root, entry), timeoutMs: 30_000, env: { RESTATE_LOGGING: 'ERROR' } },
-    ],
+    functions: functions.map(({ name, entry, env }) => ({
+      name,
+      entry: join(root, entry),
+      timeoutMs: 30_000,
+      env: { RESTATE_LOGGING: 'ERROR', ...env },
+    })),
     // Two cores are shared by everything, so more environments would only compete.
     maxEnvironments: 4,
     freeze: false,
@@ -40,15 +55,16 @@ export async function startLambda(entry: string): Promise<LocalLambda> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   child.stdin.end(JSON.stringify(settings));
-  const ready = await firstLine(child.stdout, line => line.startsWith('{'), 'the local Lambda');
-  const { url, functions } = JSON.parse(ready) as { url: string; functions: { versionArn: string }[] };
+  const ready = await new Lines(child.stdout, 'the local Lambda').next(line => line.startsWith('{'));
+  const started = JSON.parse(ready) as { url: string; functions: { versionArn: string }[] };
   const cleanUp = () => rmSync(settings.logDir, { recursive: true, force: true });
-  return { ...running(child, cleanUp), url, arn: functions[0]?.versionArn ?? '' };
+  return { ...running(child, cleanUp), url: started.url, arns: started.functions.map(one => one.versionArn) };
 }
 
 export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-  const child = spawn(process.execPath, [join(root, 'runtime/server/main.ts')], {
+  const probe = ['--expose-gc', '--import', join(import.meta.dirname, 'probe.ts')];
+  const child = spawn(process.execPath, [...probe, join(root, 'runtime/server/main.ts')], {
     stdio: ['ignore', 'inherit', 'pipe'],
     env: {
       ...process.env,
@@ -59,10 +75,17 @@ export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
       HOLDFAST_ADMIN_PORT: '0',
     },
   });
-  const line = await firstLine(child.stderr, text => text.includes('"server started"'), 'the orchestrator');
+  const lines = new Lines(child.stderr, 'the orchestrator');
+  const line = await lines.next(text => text.includes('"server started"'));
   const { ingress, admin } = JSON.parse(line) as { ingress: string; admin: string };
   const cleanUp = () => rmSync(dataDir, { recursive: true, force: true });
-  return { ...running(child, cleanUp), name: 'holdfast', ingress, admin };
+  const heldBytes = async (): Promise<number> => {
+    const answer = lines.next(text => text.includes('"held"'));
+    child.kill('SIGUSR2');
+    return (JSON.parse(await answer) as { heldBytes: number }).heldBytes;
+  };
+  const storedBytes = (): number => filesOf(dataDir, name => name.startsWith('store.'));
+  return { ...running(child, cleanUp), name: 'holdfast', ingress, admin, heldBytes, storedBytes };
 }
 
 /** The Restate server from its npm package, installed on demand outside the workspace. */
@@ -108,7 +131,23 @@ export async function startRestate(lambdaUrl: string, version: string): Promise<
   const admin = `http://127.0.0.1:${adminPort}`;
   await until(async () => (await fetch(`${admin}/health`)).ok, 30_000, 'the Restate server');
   const cleanUp = () => rmSync(dataDir, { recursive: true, force: true });
-  return { ...running(child, cleanUp), name: 'restate', ingress: `http://127.0.0.1:${ingressPort}`, admin };
+  const server = running(child, cleanUp);
+  return {
+    ...server,
+    name: 'restate',
+    ingress: `http://127.0.0.1:${ingressPort}`,
+    admin,
+    storedBytes: () => filesOf(dataDir, () => true),
+    heldBytes: async () => residentMiB(server.pid) * 2 ** 20,
+  };
+}
+
+function filesOf(directory: string, wanted: (name: string) => boolean): number {
+  let bytes = 0;
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && wanted(entry.name)) bytes += statSync(join(entry.parentPath, entry.name)).size;
+  }
+  return bytes;
 }
 
 export async function register(engine: Engine, arn: string): Promise<void> {
@@ -154,16 +193,37 @@ function running(child: ChildProcess, cleanUp: () => void): Running {
   return { pid, stop };
 }
 
-async function firstLine(stream: Readable, wanted: (line: string) => boolean, who: string): Promise<string> {
-  return new Promise((resolve, reject) => {
+/** Lines of a process: those that somebody waits for, once each, and warnings and errors for the reader. */
+class Lines {
+  private readonly who: string;
+  private readonly waiting = new Set<{
+    readonly wanted: (line: string) => boolean;
+    readonly resolve: (line: string) => void;
+    readonly reject: (error: Error) => void;
+  }>();
+
+  constructor(stream: Readable, who: string) {
+    this.who = who;
     const lines = createInterface({ input: stream });
-    lines.on('line', line => {
-      if (wanted(line)) resolve(line);
-      else if (line.includes('"level":"warn"') || line.includes('"level":"error"'))
-        process.stderr.write(`${line}\n`);
+    lines.on('line', line => this.see(line));
+    lines.once('close', () => {
+      for (const { reject } of this.waiting) reject(new Error(`${this.who} ended before it answered`));
     });
-    lines.once('close', () => reject(new Error(`${who} ended before it was ready`)));
-  });
+  }
+
+  next(wanted: (line: string) => boolean): Promise<string> {
+    return new Promise((resolve, reject) => this.waiting.add({ wanted, resolve, reject }));
+  }
+
+  private see(line: string): void {
+    for (const waiter of this.waiting) {
+      if (!waiter.wanted(line)) continue;
+      this.waiting.delete(waiter);
+      waiter.resolve(line);
+      return;
+    }
+    if (line.includes('"level":"warn"') || line.includes('"level":"error"')) console.error(line);
+  }
 }
 
 async function until(check: () => Promise<boolean>, timeoutMs: number, who: string): Promise<void> {

@@ -10,17 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SharedCrash } from './behaviours/crash.ts';
 import { NOTES_DIR, Notes } from './behaviours/notes.ts';
 import { Play, type Row } from './behaviours/play.ts';
-import { BASIC } from './behaviours/rows/basic.ts';
-import { CALLS } from './behaviours/rows/calls.ts';
-import { CLIENT } from './behaviours/rows/client.ts';
-import { ENDINGS } from './behaviours/rows/endings.ts';
-import { STEPS } from './behaviours/rows/steps.ts';
-import { WAITING } from './behaviours/rows/waiting.ts';
+import { ROWS } from './behaviours/rows/index.ts';
 import { KILLED_PAUSE_MS, SDK_NAMES, type SdkName } from './behaviours/sdk.ts';
+import { versionedFunctions } from './behaviours/versions.ts';
 import { type Stack, startStack } from './harness/index.ts';
 import { tempDir } from './harness/processes.ts';
 
-const ROWS: readonly Row[] = [...BASIC, ...STEPS, ...CALLS, ...WAITING, ...ENDINGS, ...CLIENT];
+/** The functions whose services most rows use. */
+const SERVED = ['official', 'holdfast', 'official-keyed', 'holdfast-keyed'];
 const CASES = ROWS.flatMap(row => SDK_NAMES.map(sdk => ({ sdk, row })));
 const VARIANT_TIMEOUT_MS = 90_000;
 /** A row that hangs fails by itself, so that the others are reported. */
@@ -43,14 +40,14 @@ describe('behaviours', () => {
     const lateServices = SDK_NAMES.flatMap(sdk => [`${sdk}Late`, `${sdk}LateKilled`]);
     stack = await startStack({
       functions: [
-        { name: 'official', entry: file('official.ts'), env, timeoutMs: 30_000 },
-        { name: 'holdfast', entry: file('holdfast.ts'), env, timeoutMs: 30_000 },
+        ...SERVED.map(name => ({ name, entry: file(`${name}.ts`), env, timeoutMs: 30_000 })),
+        ...versionedFunctions(file, env, [false, true]),
         ...lateServices.map(name => ({ name, entry: file('late.ts'), env: { SERVICE: name } })),
       ],
       settings: { retryInitialInterval: '20ms', retryMaxInterval: '500ms', storeFlushInterval: '100ms' },
       register: false,
     });
-    await Promise.all([stack.register('official'), stack.register('holdfast')]);
+    await Promise.all(SERVED.map(name => stack.register(name)));
   }, VARIANT_TIMEOUT_MS);
   afterAll(async () => {
     await stack.stop();

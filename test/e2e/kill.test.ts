@@ -1,6 +1,6 @@
 /**
  * Real processes: 50 SIGKILLs of the orchestrator under load. Every acknowledged invocation completes with the
- * right result, and none runs a recorded step twice.
+ * right result, none runs a recorded step twice, and what virtual objects have counted is exact.
  *
  * Seen from outside: each step asks the ledger for a number, which becomes its result, and tells the numbers that
  * the steps before it are recorded as. So a step is recorded when the next one begins. It may come several times
@@ -74,16 +74,26 @@ class Ledger {
 const STEPS = { steps: 4, mixed: 2 } as const;
 type Handler = keyof typeof STEPS;
 
-interface Acknowledged {
+interface Work {
   readonly n: number;
   readonly handler: Handler;
   readonly idempotencyKey: string | undefined;
 }
 
+/** Objects that clients add to; handlers send to one more. */
+const COUNTERS = 4;
+const SENT = 'sent';
+/** Adds, of all that is sent. */
+const ADDS = 0.3;
+
 /** Sends as fast as it is answered; what breaks is repeated with a key and given up without one. */
 class Load {
-  readonly acknowledged = new Map<string, Acknowledged>();
+  readonly acknowledged = new Map<string, Work>();
+  /** What each counter has been given, by key: once, as far as clients know. */
+  readonly added = new Map<string, number>();
   readonly givenOutTwice: string[] = [];
+  /** Sent without a key, and perhaps accepted: the sum of what they may have sent on. */
+  uncertain = 0;
   readonly #stack: Stack;
   readonly #random: () => number;
   #stopped = false;
@@ -101,21 +111,41 @@ class Load {
   async client(): Promise<void> {
     while (!this.#stopped) {
       const n = this.#count++;
+      if (this.#random() < ADDS) {
+        await this.#add(n);
+        continue;
+      }
       const handler = this.#random() < 0.7 ? 'steps' : 'mixed';
       const idempotencyKey = this.#random() < 0.5 ? `key-${n}` : undefined;
-      const invocationId = await this.#send({ n, handler, idempotencyKey });
-      if (invocationId !== undefined) {
-        if (this.acknowledged.has(invocationId)) this.givenOutTwice.push(invocationId);
-        this.acknowledged.set(invocationId, { n, handler, idempotencyKey });
+      const work = { n, handler, idempotencyKey } as const;
+      const invocationId = await this.#send(`worker/${handler}`, n, idempotencyKey);
+      if (invocationId === undefined) {
+        if (handler === 'mixed') this.uncertain += n;
+        continue;
       }
+      if (this.acknowledged.has(invocationId)) this.givenOutTwice.push(invocationId);
+      this.acknowledged.set(invocationId, work);
+      if (handler === 'mixed') this.#given(SENT, n);
     }
   }
 
-  async #send({ n, handler, idempotencyKey }: Acknowledged): Promise<string | undefined> {
+  /** Repeated until it is accepted: with its key, that is once. */
+  async #add(n: number): Promise<void> {
+    const key = `counter-${n % COUNTERS}`;
+    const handler = this.#random() < 0.2 ? 'addSlowly' : 'add';
+    await this.#send(`counter/${key}/${handler}`, n, `key-${n}`);
+    this.#given(key, n);
+  }
+
+  #given(key: string, n: number): void {
+    this.added.set(key, (this.added.get(key) ?? 0) + n);
+  }
+
+  async #send(target: string, n: number, idempotencyKey: string | undefined): Promise<string | undefined> {
     for (;;) {
       try {
         const options = idempotencyKey === undefined ? {} : { idempotencyKey };
-        return (await this.#stack.ingress.send(`worker/${handler}`, n, options)).invocationId;
+        return (await this.#stack.ingress.send(target, n, options)).invocationId;
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         await pause(RETRY_MS);
@@ -200,8 +230,22 @@ async function checkResults(stack: Stack, load: Load, ledger: Ledger): Promise<v
   expect(found).toEqual([]);
 }
 
+/** What a counter has; the reading waits its turn behind all that was sent to it. */
+const readCounter = async (stack: Stack, key: string): Promise<number> =>
+  (await stack.ingress.call<number>(`counter/${key}/add`, 0)).body;
+
+async function checkCounters(stack: Stack, load: Load): Promise<void> {
+  for (let i = 0; i < COUNTERS; i++) {
+    const key = `counter-${i}`;
+    expect({ key, count: await readCounter(stack, key) }).toEqual({ key, count: load.added.get(key) });
+  }
+  const sent = (await readCounter(stack, SENT)) - (load.added.get(SENT) ?? 0);
+  expect(sent).toBeGreaterThanOrEqual(0);
+  expect(sent).toBeLessThanOrEqual(load.uncertain);
+}
+
 test(
-  `${KILLS} SIGKILLs under load: what is acknowledged completes, and no recorded step runs twice`,
+  `${KILLS} SIGKILLs under load: what is acknowledged completes, no recorded step runs twice, and sums are exact`,
   async () => {
     const ledger = new Ledger();
     const stack = await startStack({
@@ -227,6 +271,7 @@ test(
 
       expect(load.givenOutTwice).toEqual([]);
       await checkResults(stack, load, ledger);
+      await checkCounters(stack, load);
       const repeats = [...ledger.marks.values()].flatMap(marks =>
         marks.filter((mark, i) => mark.recorded.length === marks[i - 1]?.recorded.length),
       ).length;

@@ -11,13 +11,9 @@ import { join } from 'node:path';
 import { register, startRestate } from '../bench/processes.ts';
 import { NOTES_DIR, Notes } from './behaviours/notes.ts';
 import { Play, type Row } from './behaviours/play.ts';
-import { BASIC } from './behaviours/rows/basic.ts';
-import { CALLS } from './behaviours/rows/calls.ts';
-import { CLIENT } from './behaviours/rows/client.ts';
-import { ENDINGS } from './behaviours/rows/endings.ts';
-import { STEPS } from './behaviours/rows/steps.ts';
-import { WAITING } from './behaviours/rows/waiting.ts';
+import { ROWS } from './behaviours/rows/index.ts';
 import { SDK_NAMES, type SdkName } from './behaviours/sdk.ts';
+import { versionedFunctions } from './behaviours/versions.ts';
 import {
   AdminClient,
   IngressClient,
@@ -30,7 +26,7 @@ import { startLambda } from './harness/lambda.ts';
 import { tempDir } from './harness/processes.ts';
 
 const VERSION = '1.7.12';
-const ROWS: readonly Row[] = [...BASIC, ...STEPS, ...CALLS, ...WAITING, ...ENDINGS, ...CLIENT];
+const SERVED = ['official', 'holdfast', 'official-keyed', 'holdfast-keyed'];
 const ROWS_AT_ONCE = 8;
 const ROW_TIMEOUT_MS = 20_000;
 const PAUSE_MS = 250;
@@ -50,20 +46,34 @@ class PeerAdmin extends AdminClient {
     return {
       id,
       target: text('target'),
-      status: text('status').replace(/^(ready|pending)$/, 'running') as InvocationStatus,
+      status: text('status').replace(/^ready$/, 'running') as InvocationStatus,
       created_at: text('created_at'),
       // It does not say how many attempts there were.
       attempt: this.#notes.count(id, 'attempt'),
       journal_size: Number(row['journal_size'] ?? 0),
+      ...(await this.#lastFailure(id)),
       ...pick(
         row,
         'invoked_by',
         'invoked_by_id',
         'pinned_deployment_id',
+        'restarted_from',
         'completion_result',
         'completed_at',
       ),
     };
+  }
+
+  async #lastFailure(id: string): Promise<object> {
+    const [event] = await this.#query(
+      `SELECT event_json FROM sys_journal_events WHERE id = '${id}' AND event_type = 'TransientError' ` +
+        'ORDER BY appended_at DESC LIMIT 1',
+    );
+    if (event === undefined) return {};
+    const failure = JSON.parse(String(event['event_json'])) as Record<string, unknown>;
+    const { error_code: status, error_message: message, restate_doc_error_code: error_code } = failure;
+    // It says neither how many attempts there were nor which one this was: of those that failed it was the last.
+    return { last_failure: { message, status, ...(error_code === undefined ? {} : { error_code }) } };
   }
 
   override async journal(id: string): Promise<readonly JournalEntry[]> {
@@ -118,8 +128,17 @@ async function play(row: Row, play: Play, sdk: SdkName): Promise<Outcome> {
     await Promise.race([row.play(play), timeout]);
     return { row: row.name, sdk, error: undefined };
   } catch (error) {
-    return { row: row.name, sdk, error: error instanceof Error ? error.message : String(error) };
+    return { row: row.name, sdk, error: describe(error) };
   }
+}
+
+/** With both values in full, where it compares two. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { actual, expected } = error as { actual?: unknown; expected?: unknown };
+  const line = /behaviours\/rows\/\S+?:\d+/.exec(error.stack ?? '')?.[0] ?? '';
+  if (actual === undefined && expected === undefined) return `${error.message} ${line}`;
+  return `${error.message} ${line}\n  is       ${JSON.stringify(actual)}\n  expected ${JSON.stringify(expected)}`;
 }
 
 async function playAll(stack: Stack, notes: Notes, rows: readonly Row[]): Promise<readonly Outcome[]> {
@@ -154,7 +173,9 @@ function report(rows: readonly Row[], outcomes: readonly Outcome[]): boolean {
 }
 
 async function main(filter: string): Promise<boolean> {
-  const rows = ROWS.filter(({ name }) => name.includes(filter));
+  const rows = ROWS.filter(
+    ({ name, oursOnly }) => !oursOnly && filter.split('|').some(part => name.includes(part)),
+  );
   const dir = tempDir('holdfast-peer');
   const notes = new Notes(dir.path);
   const file = (name: string): string => join(import.meta.dirname, 'behaviours', name);
@@ -162,23 +183,21 @@ async function main(filter: string): Promise<boolean> {
   const lateServices = SDK_NAMES.map(sdk => `${sdk}Late`);
   const lambda = await startLambda(
     [
-      { name: 'official', entry: file('official.ts'), env, timeoutMs: 30_000 },
-      { name: 'holdfast', entry: file('holdfast.ts'), env, timeoutMs: 30_000 },
+      ...SERVED.map(name => ({ name, entry: file(`${name}.ts`), env, timeoutMs: 30_000 })),
+      ...versionedFunctions(file, env, [false]),
       ...lateServices.map(name => ({ name, entry: file('late.ts'), env: { SERVICE: name } })),
     ],
     { kind: 'inProcess', dataDir: join(dir.path, 'lambda') },
   );
   const restate = await startRestate(lambda.url, VERSION);
   try {
+    const admin = new PeerAdmin(restate.admin, notes);
     const stack = {
       ingress: new IngressClient(restate.ingress),
-      admin: new PeerAdmin(restate.admin, notes),
-      register: async (name: string) => {
-        await register(restate, await lambda.versionArn(name));
-        return '';
-      },
+      admin,
+      register: async (name: string) => admin.register(await lambda.versionArn(name)),
     };
-    for (const name of ['official', 'holdfast']) await stack.register(name);
+    for (const name of SERVED) await register(restate, await lambda.versionArn(name));
     // Rows that look at processes are of the killed variant, which is not played here.
     return report(rows, await playAll(stack as unknown as Stack, notes, rows));
   } finally {

@@ -1,6 +1,12 @@
-/** The function under the stop test: an attempt that takes as long as it is told. */
+/** The function under the stop test: an attempt that takes as long as it is told, and a counter. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Context, createEndpointHandler, service } from '@holdfast/sdk-lambda';
+import {
+  type Context,
+  createEndpointHandler,
+  type ObjectContext,
+  object,
+  service,
+} from '@holdfast/sdk-lambda';
 
 const slow = service({
   name: 'slow',
@@ -9,4 +15,15 @@ const slow = service({
   },
 });
 
-export const handler = createEndpointHandler({ services: [slow] });
+const counter = object({
+  name: 'counter',
+  handlers: {
+    add: async (ctx: ObjectContext, n: number): Promise<number> => {
+      const count = ((await ctx.get<number>('count')) ?? 0) + n;
+      ctx.set('count', count);
+      return count;
+    },
+  },
+});
+
+export const handler = createEndpointHandler({ services: [slow, counter] });

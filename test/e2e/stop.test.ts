@@ -30,6 +30,15 @@ test('asked once, it records the attempt under way', async () => {
   expect((await stack.ingress.attach(invocationId)).body).toBe('done');
 });
 
+test('a counter goes on after a stop', async () => {
+  const add = async () => (await stack.ingress.call('counter/key/add', 1)).body;
+  expect(await add()).toBe(1);
+  process.kill(stack.orchestrator.pid, 'SIGTERM');
+  expect(await stack.orchestrator.exited).toMatchObject({ code: 0 });
+  await again();
+  expect(await add()).toBe(2);
+});
+
 test('asked twice, it ends at once, and the next start takes up what was under way', async () => {
   const { invocationId } = await stack.ingress.send('slow/step', 5000);
   await until('the step runs', async () => isBusy());

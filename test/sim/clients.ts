@@ -1,19 +1,20 @@
 /**
  * The people and programs outside: clients that invoke and, as real ones do, try again when the connection breaks;
- * whoever completes awakeables; operators who cancel, kill and resume.
+ * whoever completes awakeables and promises and sends signals.
  */
 
 import { decodeAwakeableId, encodeInvocationId } from '@holdfast/protocol';
-import type { InvocationId, Result } from '../../runtime/core/model.ts';
+import type { InvocationId, Result, SignalId } from '../../runtime/core/model.ts';
 import type { InvokeRequest } from '../../runtime/partition/engine.ts';
 import type { LocalEngine } from '../../runtime/partition/local-engine.ts';
 import type { Checkers } from './checkers/index.ts';
 import { type Life, nameOf } from './checkers/lives.ts';
 import type { Faults } from './faults.ts';
+import type { Offer, Offered, Settlement } from './handlers.ts';
 import type { Node } from './node.ts';
-import { randomProgram, SERVICES } from './programs.ts';
 import type { SimRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+import { randomCrowd, randomTask, requestOf, sagaTask, type Task } from './tasks.ts';
 import type { Trace } from './trace.ts';
 import type { Report } from './violation.ts';
 
@@ -32,18 +33,18 @@ export interface ClientsParts {
 
 const encoder = new TextEncoder();
 
-interface Task {
-  readonly request: InvokeRequest;
-  /** Waits for the result; else it is content once it is accepted. */
-  readonly awaits: boolean;
+interface Connection {
+  readonly engine: LocalEngine;
+  readonly done: () => void;
+  readonly retry: () => void;
 }
 
 export class Clients {
   /** Tasks that are not done; an accepted one is done when its reply has come. */
   pending = 0;
-  readonly #parts: ClientsParts;
   /** Everything that was ever accepted from here. */
-  readonly #accepted = new Set<InvocationId>();
+  readonly accepted = new Set<InvocationId>();
+  readonly #parts: ClientsParts;
   readonly #offered = new Set<string>();
 
   constructor(parts: ClientsParts) {
@@ -52,116 +53,140 @@ export class Clients {
 
   /** Schedules the whole workload of a run. */
   begin(durationMs: number): void {
-    const { random, scheduler, faults } = this.#parts;
+    const { random } = this.#parts;
     const tasks = random.int(3, 14);
     for (let i = 0; i < tasks; i++) {
-      const task = this.#randomTask();
-      this.pending += 1;
-      scheduler.after(random.float() * durationMs * 0.7, 'client begins', () => this.#run(task));
-      if (task.request.idempotencyKey === undefined || !random.chance(0.4)) continue;
-      this.pending += 2;
-      // The same request again: at once, while it runs, or when its result is retained or gone.
-      const delayMs = random.pick([0, random.int(0, 20), random.int(0, 60_000)]);
-      const atMs = random.float() * durationMs * 0.5;
-      if (delayMs < 20) faults.count('concurrentDuplicate');
-      else if (delayMs > 45_000) faults.count('expiredReplay');
-      scheduler.after(atMs, 'client begins', () => this.#run(task));
-      scheduler.after(atMs + delayMs, 'client repeats', () => this.#run(task));
+      const task = randomTask(random);
+      this.#schedule(task, random.float() * durationMs * 0.7, 'client begins');
+      if (task.kind === 'invoke' && task.isSafe && random.chance(0.4)) this.#repeat(task, durationMs);
     }
-    const deeds = random.int(0, 12);
-    for (let i = 0; i < deeds; i++) {
-      scheduler.after(random.float() * durationMs, 'operator acts', () => this.#operate());
+    if (!random.chance(0.5)) return;
+    const atMs = random.float() * durationMs * 0.6;
+    for (const task of randomCrowd(random)) {
+      this.#schedule(task, atMs + random.float() * 1000, 'client begins');
     }
   }
 
-  /** A handler made an awakeable and gave its id away; told at every attempt, done once. */
-  offer(
-    life: Life,
-    id: string,
-    values: readonly { delayMs: number; value: string; reject: boolean }[],
-  ): void {
-    const name = `${nameOf(life)}/${id}`;
+  /** Programs over shared counters, and nothing else. */
+  beginPrograms(durationMs: number, programs: number, stepsMax: number): void {
+    const { random } = this.#parts;
+    for (let i = 0; i < programs; i++) {
+      const task = sagaTask(random, random.chance(0.3), stepsMax);
+      this.#schedule(task, random.float() * durationMs * 0.6, 'client begins');
+    }
+  }
+
+  /** The same request again: at once, while it runs, or when its result is retained or gone. */
+  #repeat(task: Task, durationMs: number): void {
+    const { random, faults } = this.#parts;
+    const delayMs = random.pick([0, random.int(0, 20), random.int(0, 60_000)]);
+    const atMs = random.float() * durationMs * 0.5;
+    if (delayMs < 20) faults.count('concurrentDuplicate');
+    else if (delayMs > 45_000) faults.count('expiredReplay');
+    this.#schedule(task, atMs, 'client begins');
+    this.#schedule(task, atMs + delayMs, 'client repeats');
+  }
+
+  #schedule(task: Task, delayMs: number, name: string): void {
+    this.pending += 1;
+    this.#parts.scheduler.after(delayMs, name, () => this.#run(task));
+  }
+
+  /** A handler waits for somebody outside; told at every attempt, done once. */
+  offer(life: Life, offered: Offered, values: readonly Offer[]): void {
+    const name = `${nameOf(life)}/${offered.kind}/${offered.kind === 'awakeable' ? offered.id : offered.path}`;
     if (this.#offered.has(name)) return;
     this.#offered.add(name);
     const { scheduler, faults } = this.#parts;
     if (values.length > 1) faults.count('signalTwice');
-    for (const { delayMs, value, reject } of values) {
-      if (delayMs === 0) faults.count('signalBeforeAwait');
+    for (const [index, value] of values.entries()) {
+      if (value.delayMs === 0) faults.count('signalBeforeAwait');
       this.pending += 1;
-      const result: Result = reject
-        ? { kind: 'failure', failure: { code: 500, message: value } }
-        : { kind: 'success', value: encoder.encode(JSON.stringify(value)) };
-      scheduler.after(delayMs, 'awakeable is completed', () => this.#signal(id, result));
+      scheduler.after(value.delayMs, `${offered.kind} is completed`, () => {
+        if (offered.kind === 'promise') {
+          this.#settle(offered.key, { ...value, name: offered.name }, `${name}/${index}`);
+        } else if (offered.kind === 'signal') this.#signal(life.id, offered.name, resultOf(value));
+        else {
+          const { invocationId, signalIndex } = decodeAwakeableId(offered.id);
+          this.#signal(encodeInvocationId(invocationId) as InvocationId, signalIndex, resultOf(value));
+        }
+      });
     }
   }
 
-  /** Resumes all that is paused, as an operator would. */
-  resumeAll(): void {
-    const { checkers } = this.#parts;
-    for (const { id, state } of checkers.model.rows('invocation'))
-      if (state.status === 'paused') this.#do('resume', id);
+  /** Somebody notices in the end what is still waited for. */
+  settleAll(): void {
+    const { model } = this.#parts.checkers;
+    for (const [key, { result }] of model.scan('promise', '')) {
+      if (result !== undefined) continue;
+      const [, workflowKey, name] = key.split('/').map(part => decodeURIComponent(part.slice(1)));
+      this.pending += 1;
+      this.#settle(workflowKey ?? '', { name: name ?? '', value: 'late', reject: false }, undefined);
+    }
+    for (const { id, state } of model.rows('invocation')) {
+      if (state.status !== 'suspended') continue;
+      for (const signal of state.awaiting.signals) {
+        if (typeof signal !== 'string') continue;
+        this.pending += 1;
+        this.#signal(id, signal, resultOf({ value: 'late', reject: false }));
+      }
+    }
   }
 
-  #randomTask(): Task {
-    const { random } = this.#parts;
-    const program = randomProgram(random, random.int(0, 2));
-    const request: InvokeRequest = {
-      target: { service: random.pick(SERVICES), handler: 'program', key: '' },
-      headers: [['content-type', 'application/json']],
-      body: encoder.encode(JSON.stringify(program)),
-      ...(random.chance(0.6) ? { idempotencyKey: `c${random.int(1, 3)}` } : {}),
-      ...(random.chance(0.2) ? { delayMs: random.int(0, 5000) } : {}),
-    };
-    return { request, awaits: random.chance(0.7) };
+  #settle(key: string, settlement: Settlement, idempotencyKey: string | undefined): void {
+    const options = idempotencyKey === undefined ? {} : { idempotencyKey };
+    const request = requestOf({ service: 'flow', handler: 'settle', key }, settlement, options);
+    this.#run({ kind: 'invoke', request, awaits: false, isSafe: true });
   }
 
-  /** Tries until it is through, if the request is safe to repeat; else once. */
+  /** Tries until it is through, if it is safe to repeat; else once. */
   #run(task: Task): void {
-    const { faults } = this.#parts;
-    const isSafe = task.request.idempotencyKey !== undefined;
+    const isSafe = task.kind === 'attach' || task.isSafe;
     this.#connect(
       () => {
-        if (isSafe) faults.count('clientRetry');
+        if (isSafe) this.#parts.faults.count('clientRetry');
         return isSafe;
       },
-      ({ engine, done, retry }) => {
-        engine.invoke(task.request, outcome => {
-          if (outcome.kind === 'unknownTarget' || outcome.kind === 'unavailable') return retry();
-          this.#accepted.add(outcome.id);
-          if (this.#parts.checkers.lives.lives.get(outcome.id) === undefined) {
-            this.#parts.report('P1', `${outcome.id} was accepted and is not in the log`);
-          }
-          if (!task.awaits) return done();
-          const waiting = engine.awaitResult(outcome.id, reply => {
-            this.#parts.checkers.lives.told(reply.id, reply.result, 'a reply');
-            done();
-          });
-          // Its retention ended between two turns.
-          if (waiting === undefined) {
-            if (outcome.kind === 'accepted') {
-              this.#parts.report('P1', `${outcome.id} was accepted and cannot be waited for`);
-            }
-            done();
-          }
-        });
+      connection => {
+        if (task.kind === 'attach') this.#await(task.id(connection.engine), connection, false);
+        else this.#invoke(task.request, task.awaits, connection);
       },
     );
   }
 
-  #signal(awakeableId: string, result: Result): void {
-    const { invocationId, signalIndex } = decodeAwakeableId(awakeableId);
-    const id = encodeInvocationId(invocationId) as InvocationId;
+  #invoke(request: InvokeRequest, awaits: boolean, connection: Connection): void {
+    connection.engine.invoke(request, outcome => {
+      if (!('id' in outcome)) return connection.retry();
+      this.accepted.add(outcome.id);
+      if (this.#parts.checkers.lives.lives.get(outcome.id) === undefined) {
+        this.#parts.report('P1', `${outcome.id} was accepted and is not in the log`);
+      }
+      if (!awaits) return connection.done();
+      this.#await(outcome.id, connection, outcome.kind === 'accepted');
+    });
+  }
+
+  /** `isNew`: it was accepted right now, so it has to be there; else its retention may have ended between two turns. */
+  #await(id: InvocationId, { engine, done }: Connection, isNew: boolean): void {
+    const { checkers, report } = this.#parts;
+    const waiting = engine.awaitResult(id, reply => {
+      checkers.lives.told(reply.id, reply.result, 'a reply');
+      done();
+    });
+    if (waiting !== undefined) return;
+    if (isNew) report('P1', `${id} was accepted and cannot be waited for`);
+    done();
+  }
+
+  #signal(id: InvocationId, signal: SignalId, result: Result): void {
     this.#connect(
       () => true,
-      ({ engine, done }) => engine.signal(id, signalIndex, result, () => done()),
+      ({ engine, done }) => engine.signal(id, signal, result, () => done()),
     );
   }
 
   /** One connection to the node after the other until `done`; `again`: whether to try again when one breaks. */
-  #connect(
-    again: () => boolean,
-    act: (connection: { engine: LocalEngine; done: () => void; retry: () => void }) => void,
-  ): void {
+  #connect(again: () => boolean, act: (connection: Connection) => void): void {
     const { scheduler, random, node } = this.#parts;
     const later = () =>
       scheduler.after(random.int(20, 1500), 'client tries again', () => this.#connect(again, act));
@@ -189,27 +214,9 @@ export class Clients {
     });
     act({ engine: serving.engine, done, retry: over(() => void later()) });
   }
-
-  /** One deed of an operator or of another program. */
-  #operate(): void {
-    const { random, checkers, node } = this.#parts;
-    const ids = [...this.#accepted, ...[...checkers.model.rows('invocation')].map(({ id }) => id)];
-    if (ids.length === 0) return;
-    const id = random.pick(ids);
-    const deed = random.weighted({ cancel: 4, kill: 2, resume: 3, output: 4 });
-    if (deed !== 'output') {
-      this.#do(deed, id);
-      return;
-    }
-    const output = node()?.engine.output(id);
-    if (output?.kind === 'done') checkers.lives.told(id, output.reply.result, 'output');
-  }
-
-  #do(deed: 'cancel' | 'kill' | 'resume', id: InvocationId): void {
-    const { node, faults, trace, scheduler } = this.#parts;
-    trace.add(scheduler.nowMs, `operator: ${deed} ${id}`);
-    node()?.engine[deed](id, outcome => {
-      if (outcome === 'applied' || outcome === 'ended') faults.count(deed);
-    });
-  }
 }
+
+const resultOf = ({ value, reject }: { readonly value: string; readonly reject: boolean }): Result =>
+  reject
+    ? { kind: 'failure', failure: { code: 500, message: value } }
+    : { kind: 'success', value: encoder.encode(JSON.stringify(value)) };

@@ -3,6 +3,7 @@
  * hides what happens without it. Every strike is counted; a kind that never strikes over all seeds is not tested.
  */
 
+import type { Command, Op } from '../../runtime/core/command.ts';
 import type { SimRandom } from './random.ts';
 
 export const LAMBDA_FAULTS = [
@@ -44,6 +45,20 @@ export const DEEDS = [
   'cancel',
   'kill',
   'resume',
+  'resumeElsewhere',
+  'operatorPause',
+  'operatorSignal',
+  'restart',
+  'restartFromPrefix',
+  'purge',
+  'purgeJournal',
+  'patch',
+  'patchUnderHolder',
+  'stalePatch',
+  'update',
+  'deploy',
+  'promote',
+  'remove',
   'signalTwice',
   'signalBeforeAwait',
   'expiredReplay',
@@ -59,6 +74,47 @@ const DISK_COUNTED: Readonly<Partial<Record<NodeFault, string>>> = {
   shortWrite: 'disk.shortWrite',
 };
 
+/** A new command or operation does not compile until it has a line here, and is not tested until it was applied. */
+const COMMANDS: { readonly [T in Command['type']]: `command ${T}` } = {
+  initialize: 'command initialize',
+  invoke: 'command invoke',
+  attempt: 'command attempt',
+  timerFired: 'command timerFired',
+  signal: 'command signal',
+  cancel: 'command cancel',
+  kill: 'command kill',
+  pause: 'command pause',
+  resume: 'command resume',
+  restartAsNew: 'command restartAsNew',
+  purge: 'command purge',
+  purgeJournal: 'command purgeJournal',
+  patchState: 'command patchState',
+  registerDeployment: 'command registerDeployment',
+  promoteDeployment: 'command promoteDeployment',
+  removeDeployment: 'command removeDeployment',
+  updateService: 'command updateService',
+};
+const OPS: { readonly [K in Op['op']]: `op ${K}` } = {
+  output: 'op output',
+  sleep: 'op sleep',
+  call: 'op call',
+  send: 'op send',
+  run: 'op run',
+  runCompletion: 'op runCompletion',
+  signal: 'op signal',
+  attach: 'op attach',
+  getOutput: 'op getOutput',
+  getState: 'op getState',
+  getStateKeys: 'op getStateKeys',
+  readState: 'op readState',
+  setState: 'op setState',
+  clearState: 'op clearState',
+  clearAllState: 'op clearAllState',
+  getPromise: 'op getPromise',
+  peekPromise: 'op peekPromise',
+  completePromise: 'op completePromise',
+};
+
 /** All that must have happened in a run of many seeds. */
 export const KINDS: readonly string[] = [
   ...LAMBDA_FAULTS,
@@ -67,6 +123,8 @@ export const KINDS: readonly string[] = [
   'disk.tornSector',
   'disk.lostName',
   ...DEEDS,
+  ...Object.values(COMMANDS),
+  ...Object.values(OPS),
 ];
 export type Counts = Partial<Record<string, number>>;
 

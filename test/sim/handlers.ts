@@ -10,31 +10,66 @@ import {
   createEndpoint,
   type Endpoint,
   type InvocationId,
+  type internal,
+  type ObjectContext,
+  type ObjectSharedContext,
+  object,
   RestatePromise,
+  handlers as sdkHandlers,
   serde,
   service,
   TerminalError,
+  type WorkflowContext,
+  type WorkflowSharedContext,
+  workflow,
 } from '@holdfast/sdk-lambda';
 import type { Execution, HandlerChecker } from './checkers/handler-checker.ts';
 import { type Life, nameOf } from './checkers/lives.ts';
-import { type Leaf, type Program, SERVICES, type Step } from './programs.ts';
+import { keyedStep, readsState, settle } from './keyed-steps.ts';
+import { type Callee, type Leaf, type Program, SERVICES, type Step, type StepOf } from './programs.ts';
+import { rawService } from './raw.ts';
+import { sagaService, tallyObject } from './tally.ts';
+import { isAlone } from './targets.ts';
+
+/** What somebody outside will do to an invocation, once per life of it. */
+export interface Offer {
+  readonly delayMs: number;
+  readonly value: string;
+  readonly reject: boolean;
+}
+export type Offered =
+  | { readonly kind: 'awakeable'; readonly id: string }
+  | { readonly kind: 'signal'; readonly name: string; readonly path: string }
+  | { readonly kind: 'promise'; readonly key: string; readonly name: string; readonly path: string };
 
 export interface Outside {
   /** Virtual time inside a function. */
   delay(ms: number): Promise<void>;
-  /** Somebody outside will complete the awakeable, once per life of the invocation. */
-  offer(
-    life: Life,
-    awakeableId: string,
-    values: readonly { delayMs: number; value: string; reject: boolean }[],
-  ): void;
+  offer(life: Life, offered: Offered, values: readonly Offer[]): void;
 }
 
 type Text = RestatePromise<string>;
 interface Scope {
-  readonly context: Context;
+  /** As wide as the handler's kind allows; programs keep to that. */
+  readonly context: WorkflowContext;
   readonly execution: Execution;
+  readonly isWatchful: boolean;
 }
+
+export interface Settlement {
+  readonly name: string;
+  readonly value: string;
+  readonly reject: boolean;
+}
+
+/** Retries of a service; the second one's policy kills. */
+const retries = (maxAttempts: number, onMaxAttempts: 'pause' | 'kill') => ({
+  initialInterval: 20,
+  maxInterval: 1000,
+  exponentiationFactor: 2,
+  maxAttempts,
+  onMaxAttempts,
+});
 
 export class Handlers {
   readonly endpoint: Endpoint;
@@ -46,10 +81,20 @@ export class Handlers {
   constructor(outside: Outside, checker: HandlerChecker) {
     this.#outside = outside;
     this.#checker = checker;
-    this.endpoint = createEndpoint(SERVICES.map((name, index) => this.#service(name, index)));
+    this.endpoint = createEndpoint([
+      this.#service('alpha', { journalRetention: 0, retryPolicy: retries(6, 'pause') }),
+      this.#service('beta', { journalRetention: 10_000, retryPolicy: retries(10, 'kill') }),
+      this.#service('watchful', { explicitCancellation: true, journalRetention: 15_000 }),
+      this.#object('ledger', { journalRetention: 25_000, retryPolicy: retries(8, 'pause') }),
+      this.#object('vault', { enableLazyState: true, retryPolicy: retries(8, 'kill') }),
+      this.#workflow(),
+      tallyObject(outside),
+      sagaService(outside),
+      rawService,
+    ]);
   }
 
-  #service(name: string, index: number) {
+  #service(name: string, options: object) {
     return service({
       name,
       handlers: {
@@ -61,22 +106,48 @@ export class Handlers {
           return 'completed';
         },
       },
-      options: {
-        idempotencyRetention: 20_000 + 20_000 * index,
-        journalRetention: index === 0 ? 0 : 10_000,
-        retryPolicy: {
-          initialInterval: 20,
-          maxInterval: 1000,
-          exponentiationFactor: 2,
-          maxAttempts: 6 + 4 * index,
-          onMaxAttempts: index === 0 ? 'pause' : 'kill',
-        },
-      },
+      options: { idempotencyRetention: name === 'alpha' ? 20_000 : 40_000, ...options },
     });
   }
 
-  async #program(context: Context, program: Program): Promise<string> {
-    const scope = { context, execution: context.request().extraArgs[0] as Execution };
+  #object(name: string, options: object) {
+    return object({
+      name,
+      handlers: {
+        program: (context: ObjectContext, program: Program) => this.#program(context, program),
+        look: sdkHandlers.object.shared((context: ObjectSharedContext, program: Program) =>
+          this.#program(context, program),
+        ),
+      },
+      options: { idempotencyRetention: 20_000, ...options },
+    });
+  }
+
+  #workflow() {
+    return workflow({
+      name: 'flow',
+      handlers: {
+        run: (context: WorkflowContext, program: Program) => this.#program(context, program),
+        look: (context: WorkflowSharedContext, program: Program) => this.#program(context, program),
+        /** Somebody outside settles a promise. */
+        settle: async (context: WorkflowSharedContext, { name, value, reject }: Settlement) =>
+          settle(context, name, value, reject),
+      },
+      options: { workflowRetention: 15_000, journalRetention: 5000, idempotencyRetention: 20_000 },
+    });
+  }
+
+  async #program(given: Context, program: Program): Promise<string> {
+    const { extraArgs, target } = given.request();
+    const scope: Scope = {
+      context: given as WorkflowContext,
+      execution: extraArgs[0] as Execution,
+      isWatchful: target.service === 'watchful',
+    };
+    // Values come while it does other things, and before it waits.
+    for (const [index, step] of program.steps.entries()) {
+      if (step.kind === 'signal') this.#offerSignal(scope, String(index), step);
+    }
     let digest = 0;
     for (const [index, step] of program.steps.entries()) {
       const path = String(index);
@@ -87,25 +158,32 @@ export class Handlers {
         // Anything else fails the attempt and is no observation.
         if (!(error instanceof TerminalError)) throw error;
         value = `failed ${error.code} ${error.message}`;
-        this.#checker.observed(scope.execution, path, value);
+        this.#observed(scope, path, step, value);
         if (!program.catches) throw error;
         continue;
       }
-      this.#checker.observed(scope.execution, path, value);
+      this.#observed(scope, path, step, value);
       digest = crc32(value, digest);
     }
     return digest.toString(16);
+  }
+
+  /** A shared handler may read something else the next time, as long as its attempt has not been recorded. */
+  #observed({ execution }: Scope, path: string, step: Step, value: string): void {
+    const isFixed = isAlone(execution.life.kind) || !readsState(step);
+    if (isFixed) this.#checker.observed(execution, path, value);
   }
 
   async #step(scope: Scope, path: string, step: Step): Promise<string> {
     const { context } = scope;
     switch (step.kind) {
       case 'send':
-        return context.genericSend(request(step, step.delayMs)).invocationId;
+        return context.genericSend({ ...request(step.callee), ...delay(step.delayMs) }).invocationId;
       case 'callAndCancel':
-        return this.#callAndCancel(context, step);
+      case 'callAndSignal':
+        return this.#callAnd(context, step);
       case 'attach': {
-        const { invocationId } = context.genericSend({ ...request(step), idempotencyKey: step.key });
+        const { invocationId } = context.genericSend(request(step.callee));
         return context.attach<string>(await invocationId, serde.json);
       }
       case 'combine':
@@ -113,31 +191,53 @@ export class Handlers {
       case 'orTimeout':
         return this.#leaf(scope, `${path}.0`, step.part).orTimeout(step.ms);
       case 'transient':
-        if (this.#count(scope, path) <= step.failures) throw new Error(`transient at ${path}`);
+        if (this.#count(scope, path) <= step.failures) throw plainError(`transient at ${path}`);
         return 'passed';
       case 'terminal':
         throw new TerminalError(`terminal at ${path}`, { errorCode: 418 });
-      case 'rand':
-        return String(context.rand.random());
+      case 'rand': {
+        const value = String(context.rand.random());
+        this.#checker.drew(scope.execution, path, value);
+        return value;
+      }
       case 'date':
         return String(await context.date.now());
-      default: {
-        const promise = this.#leaf(scope, path, step);
-        if (step.kind === 'awakeable' && step.pauseMs > 0) await context.sleep(step.pauseMs);
-        return promise;
-      }
+      case 'keys':
+      case 'set':
+      case 'clear':
+      case 'clearAll':
+      case 'peek':
+      case 'settle':
+        return keyedStep(context, path, step);
+      default:
+        return this.#awaited(scope, path, step);
     }
   }
 
-  async #callAndCancel(context: Context, step: Extract<Step, { kind: 'callAndCancel' }>): Promise<string> {
-    const call = context.genericCall<Program, string>({ ...request(step), outputSerde: serde.json });
+  async #awaited(scope: Scope, path: string, leaf: Leaf): Promise<string> {
+    const { context } = scope;
+    const promise = this.#leaf(scope, path, leaf);
+    if (leaf.kind === 'awakeable' && leaf.pauseMs > 0) await context.sleep(leaf.pauseMs);
+    if (!scope.isWatchful) return promise;
+    const watched = context as unknown as internal.ContextInternal;
+    const cancelled = watched.cancellation().map(failIfFailed(() => 'cancelled'));
+    const first = await RestatePromise.race([promise, cancelled]);
+    return first === 'cancelled' ? `cancelled ${await watched.cancelPreviousCalls()}` : first;
+  }
+
+  async #callAnd(context: Context, step: StepOf<'callAndCancel' | 'callAndSignal'>): Promise<string> {
+    const call = context.genericCall<Program, string>({ ...request(step.callee), outputSerde: serde.json });
     const id = await call.invocationId;
-    if (step.afterMs > 0) await context.sleep(step.afterMs);
-    context.cancel(id);
+    if (step.kind === 'callAndSignal')
+      context.invocation(id).signal<string>(step.name).resolve('from caller');
+    else {
+      if (step.afterMs > 0) await context.sleep(step.afterMs);
+      context.cancel(id);
+    }
     return call;
   }
 
-  async #combine(scope: Scope, path: string, step: Extract<Step, { kind: 'combine' }>): Promise<string> {
+  async #combine(scope: Scope, path: string, step: StepOf<'combine'>): Promise<string> {
     const parts = step.parts.map((part, index) => this.#leaf(scope, `${path}.${index}`, part));
     if (step.rule === 'race') return RestatePromise.race(parts);
     if (step.rule === 'all') return (await RestatePromise.all(parts)).join();
@@ -154,23 +254,39 @@ export class Handlers {
   }
 
   #leaf(scope: Scope, path: string, leaf: Leaf): Text {
-    const { context } = scope;
+    const { context, execution } = scope;
     switch (leaf.kind) {
       case 'sleep':
         return context.sleep(leaf.ms).map(failIfFailed(() => 'slept'));
       case 'call':
-        return context.genericCall<Program, string>({
-          ...request(leaf),
-          outputSerde: serde.json,
-          ...(leaf.key === undefined ? {} : { idempotencyKey: leaf.key }),
-        });
+        return context.genericCall<Program, string>({ ...request(leaf.callee), outputSerde: serde.json });
       case 'run':
         return this.#run(scope, path, leaf);
       case 'awakeable':
         return this.#awakeable(scope, path, leaf);
+      case 'signal': {
+        this.#outside.offer(execution.life, { kind: 'signal', name: leaf.name, path }, valuesOf(leaf, path));
+        return context.signal<string>(leaf.name).map((value?: string, failure?: TerminalError) => {
+          this.#checker.tookSignal(execution, leaf.name, failure === undefined ? value : failure.message);
+          return failIfFailed(String)(value, failure);
+        });
+      }
+      case 'promise': {
+        const { name } = leaf;
+        const offered = { kind: 'promise', key: context.key, name, path } as const;
+        this.#outside.offer(execution.life, offered, valuesOf(leaf, path));
+        return context.promise<string>(name).get();
+      }
+      case 'get':
+        return context.get<string>(leaf.name).map(failIfFailed(String));
       default:
         return leaf satisfies never;
     }
+  }
+
+  #offerSignal({ execution }: Scope, path: string, leaf: StepOf<'signal'>): void {
+    const offered = { kind: 'signal', name: leaf.name, path } as const;
+    this.#outside.offer(execution.life, offered, valuesOf(leaf, path));
   }
 
   #run(scope: Scope, path: string, leaf: Extract<Leaf, { kind: 'run' }>): Text {
@@ -179,7 +295,7 @@ export class Handlers {
       const times = this.#count(scope, path);
       this.#checker.runStarts(execution, path);
       if (leaf.ms > 0) await this.#outside.delay(leaf.ms);
-      if (times <= leaf.failures) throw new Error(`flaky run ${path}`);
+      if (times <= leaf.failures) throw plainError(`flaky run ${path}`);
       if (leaf.terminal) throw new TerminalError(`run ${path} is refused`, { errorCode: 422 });
       return `${path} by ${execution.number}`;
     };
@@ -196,13 +312,14 @@ export class Handlers {
   #awakeable(scope: Scope, path: string, leaf: Extract<Leaf, { kind: 'awakeable' }>): Text {
     const { context, execution } = scope;
     const { id, promise } = context.awakeable<string>();
-    const values = leaf.delaysMs.map((delayMs, index) => {
-      return { delayMs, value: `${path} value ${index}`, reject: leaf.reject };
-    });
-    if (leaf.by === 'outside') this.#outside.offer(execution.life, id, values);
+    const values = valuesOf(leaf, path);
+    const offered = { kind: 'awakeable', id } as const;
+    if (leaf.by === 'outside') this.#outside.offer(execution.life, offered, values);
     else {
       // The handler that completes it may be cancelled: then somebody notices in the end.
-      this.#outside.offer(execution.life, id, [{ delayMs: 60_000, value: `${path} late`, reject: false }]);
+      this.#outside.offer(execution.life, offered, [
+        { delayMs: 60_000, value: `${path} late`, reject: false },
+      ]);
       for (const { delayMs, value, reject } of values) {
         context.genericSend({
           service: SERVICES[1],
@@ -229,6 +346,16 @@ export class Handlers {
   }
 }
 
+/** Its stack would be journaled, and differ with the code around it. */
+function plainError(message: string): Error {
+  const error = new Error(message);
+  error.stack = `Error: ${message}`;
+  return error;
+}
+
+const valuesOf = (leaf: { delaysMs: readonly number[]; reject: boolean }, path: string): readonly Offer[] =>
+  leaf.delaysMs.map((delayMs, index) => ({ delayMs, value: `${path} value ${index}`, reject: leaf.reject }));
+
 const failIfFailed =
   <T>(map: (value: T) => string) =>
   (value?: T, failure?: TerminalError): string => {
@@ -236,14 +363,16 @@ const failIfFailed =
     return map(value as T);
   };
 
-function request(step: { readonly service: string; readonly program: Program }, delayMs?: number) {
+function request({ service: name, handler, key, program, idempotencyKey }: Callee) {
   return {
-    service: step.service,
-    method: 'program',
-    parameter: step.program,
+    service: name,
+    method: handler,
+    parameter: program,
     inputSerde: serde.json,
-    ...(delayMs === undefined ? {} : { delay: delayMs }),
+    ...(key === '' ? {} : { key }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
 }
+const delay = (delayMs: number | undefined) => (delayMs === undefined ? {} : { delay: delayMs });
 
 export type { InvocationId };

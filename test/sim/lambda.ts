@@ -15,6 +15,7 @@ import type { Life } from './checkers/lives.ts';
 import type { Faults, LambdaFault } from './faults.ts';
 import type { Handlers } from './handlers.ts';
 import type { SimRandom } from './random.ts';
+import { answerRaw } from './raw.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
@@ -27,6 +28,8 @@ export interface LambdaOptions {
   readonly handlers: Handlers;
   /** Position of the last durable record. */
   readonly durable: () => number;
+  /** The attempt goes out to this address. */
+  readonly onSent: (life: Life, arn: string) => void;
   /** The attempt is answered with a part of its frames. */
   readonly onCut: (life: Life, attempt: number) => void;
 }
@@ -79,6 +82,10 @@ export class SimLambda {
     const number = ++this.#executions;
     const execution = { ...sent, number };
     const body = Buffer.from(event.body, 'base64');
+    if (event.path.startsWith('/invoke/raw/')) {
+      const raw = answerRaw(body);
+      return envelope(raw.status, raw.headers, raw.body);
+    }
     const request = { path: event.path, headers: event.headers, body, extraArgs: [execution] };
     const answer = await handleRequest(handlers.endpoint, request, { now: () => scheduler.wallMs() });
     trace.add(scheduler.nowMs, `execution ${number} answers ${answer.body.length} bytes`);
@@ -132,6 +139,7 @@ class Call {
     this.#life = sent?.life;
     this.#attempt = sent?.life.attempt ?? 0;
     this.#seenEntries = sent?.knownEntries ?? 0;
+    if (sent !== undefined && caller.isLeading()) options.onSent(sent.life, request.arn);
   }
 
   begin(): { abort(): void } {

@@ -41,6 +41,8 @@ export interface NodeParts {
 const PARTITION = 0;
 const LOG = { directory: 'log', partition: PARTITION, segmentBytes: 48 * 1024, runwayBytes: 8 * 1024 };
 const CONCURRENCY_LIMIT = 6;
+/** Small, so that larger states are sent in part. */
+const EAGER_STATE_BYTES_MAX = 100;
 const INVOKE_TIMEOUT_MS = 3000;
 
 export const DEFAULTS: ServiceDefaults = {
@@ -166,6 +168,7 @@ export class Node {
       random,
       logger: this.#logger(),
       client,
+      eagerStateBytesMax: EAGER_STATE_BYTES_MAX,
       concurrencyLimit: CONCURRENCY_LIMIT,
       invokeTimeoutMs: INVOKE_TIMEOUT_MS,
       defaults: DEFAULTS,
@@ -183,7 +186,8 @@ export class Node {
   #opened(partition: Partition, engine: LocalEngine): void {
     if (this.isDead) return;
     const { checkers, report, onReady } = this.#parts;
-    this.#applied = checkers.log.durable;
+    // What it has proposed while it started comes before what is proposed from here on.
+    this.#applied = checkers.log.durable + partition.backlog;
     checkFold(report, partition, checkers.model, 'after recovery');
     const propose = partition.propose.bind(partition);
     partition.propose = (command: Command, done) => {

@@ -16,9 +16,14 @@ export interface Outcome {
   readonly tail: readonly string[];
 }
 
-export async function runSeed(seed: number, print?: (line: string) => void): Promise<Outcome> {
+/** `programs`: so many over shared counters in place of the mixed workload. */
+export async function runSeed(
+  seed: number,
+  programs: number,
+  print?: (line: string) => void,
+): Promise<Outcome> {
   const trace = new Trace(print);
-  const world = new World(seed, trace);
+  const world = new World(seed, trace, programs);
   const onRejection = (error: unknown) =>
     world.report('assertion', error instanceof Error ? (error.stack ?? error.message) : String(error));
   const onUncaught = (error: unknown) => world.uncaught(error);

@@ -1,6 +1,6 @@
 /**
- * The simulation as a test: 300 seeds, each twice, on both cores; and the planted bugs, which show that the checkers
- * see what they are there for. `node test/sim/main.ts --seed N --trace` shows a run that failed here.
+ * The simulation as a test: 300 seeds, each twice, on both cores; programs whose sums must be exact; and the planted
+ * bugs, which show that the checkers see what they are there for. `node test/sim/main.ts --seed N --trace` shows a run that failed here.
  */
 
 import { execFile } from 'node:child_process';
@@ -60,6 +60,16 @@ test('300 seeds keep every invariant, and each gives the same trace twice', {
   expect(KINDS.filter(kind => !counts[kind])).toEqual([]);
 });
 
+test('2,000 programs over shared counters leave exact sums', { timeout: 120_000 }, async () => {
+  const parts = await onBothCores(
+    Array.from({ length: PROCESSES }, (_, part) => () => {
+      const programs = `${2000 / PROCESSES}`;
+      return simulate('--programs', programs, '--from', `${1 + part}`, '--step', `${PROCESSES}`);
+    }),
+  );
+  for (const part of parts) if (part.broken !== undefined) throw new Error(summary(part));
+});
+
 test('seeds that broke once hold', { timeout: 60_000 }, async () => {
   const runs = await onBothCores(
     REGRESSIONS.map(
@@ -74,7 +84,7 @@ test('seeds that broke once hold', { timeout: 60_000 }, async () => {
 });
 
 test('every planted bug is found within 1,000 seeds, by the checker it is for', {
-  timeout: 240_000,
+  timeout: 400_000,
 }, async () => {
   const runs = await onBothCores(
     MUTANTS.map(

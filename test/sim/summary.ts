@@ -3,7 +3,7 @@
 import { KINDS } from './faults.ts';
 import type { Many } from './many.ts';
 
-export function summary({ seeds, events, virtualMs, elapsedMs, counts, broken }: Many): string {
+export function summary({ programs, seeds, events, virtualMs, elapsedMs, counts, broken }: Many): string {
   const lines = [
     `${seeds} seeds, ${events} events, ${(virtualMs / 3.6e6).toFixed(1)} h of virtual time in ${(elapsedMs / 1000).toFixed(1)} s`,
   ];
@@ -12,7 +12,8 @@ export function summary({ seeds, events, virtualMs, elapsedMs, counts, broken }:
   if (broken?.violation !== undefined) {
     const { invariant, message } = broken.violation;
     lines.push('', ...broken.tail, '', `seed ${broken.seed} breaks ${invariant}: ${message}`);
-    lines.push(`see it whole: node test/sim/main.ts --seed ${broken.seed} --trace`);
+    const mode = programs === 0 ? '' : ` --programs ${programs}`;
+    lines.push(`see it whole: node test/sim/main.ts --seed ${broken.seed}${mode} --trace`);
   }
   return lines.join('\n');
 }

@@ -3,10 +3,12 @@
  * accepted work has to come to an end, and nothing may be left of it.
  */
 
+import type { Command } from '../../runtime/core/command.ts';
+import type { Outcome as CommandOutcome } from '../../runtime/core/effect.ts';
 import { readAttempt } from '../../runtime/invoker/attempt.ts';
 import { Checkers } from './checkers/index.ts';
 import type { Fact } from './checkers/log-checker.ts';
-import { checkFold, checkNothingLeft, checkObligations } from './checkers/state-checker.ts';
+import { checkFold, checkLeftovers, checkNothingLeft, checkObligations } from './checkers/state-checker.ts';
 import { Clients } from './clients.ts';
 import { SimDisk } from './disk.ts';
 import { Faults } from './faults.ts';
@@ -14,6 +16,7 @@ import { Handlers } from './handlers.ts';
 import { type Orphan, SimLambda } from './lambda.ts';
 import { Machine } from './machine.ts';
 import type { Node } from './node.ts';
+import { Operators } from './operators.ts';
 import { SimRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
@@ -25,9 +28,12 @@ const TURBULENT_MS = 40_000;
 const DRAIN_MS_MAX = 2 * 3600_000;
 /** Retention is at most 40 s, and again the clock. */
 const RETENTION_MS_MAX = 2 * 3600_000;
-const EVENTS_MAX = 150_000;
+const EVENTS_MAX = 300_000;
 const WATCH_MS = 1000;
 const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:1';
+const SECOND_ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:2';
+const DEEDS_MAX = 24;
+const PROGRAM_STEPS_MAX = 20;
 
 export class World {
   readonly scheduler: Scheduler;
@@ -41,6 +47,8 @@ export class World {
   readonly #handlers: Handlers;
   readonly #lambda: SimLambda;
   readonly #clients: Clients;
+  readonly #operators: Operators;
+  readonly #programs: number;
   readonly #machine: Machine;
   #isRegistered = false;
   /** Since when the wall clock has been steady. */
@@ -48,8 +56,10 @@ export class World {
   #phase: 'turbulent' | 'draining' | 'retaining' | 'over' = 'turbulent';
   #phaseEndsMs = TURBULENT_MS;
 
-  constructor(seed: number, trace: Trace) {
+  /** `programs`: so many programs over shared counters (tally.ts) in place of the mixed workload. */
+  constructor(seed: number, trace: Trace, programs = 0) {
     this.#seed = seed;
+    this.#programs = programs;
     this.#trace = trace;
     this.#random = this.#fork('world');
     this.scheduler = new Scheduler(this.#fork('scheduler'), trace);
@@ -60,7 +70,7 @@ export class World {
     this.#handlers = new Handlers(
       {
         delay: ms => new Promise(resolve => this.scheduler.after(ms, 'function waited', resolve)),
-        offer: (life, id, values) => this.#clients.offer(life, id, values),
+        offer: (life, offered, values) => this.#clients.offer(life, offered, values),
       },
       this.#checkers.handlers,
     );
@@ -72,16 +82,23 @@ export class World {
       trace,
       handlers: this.#handlers,
       durable: () => this.#checkers.log.durable,
+      onSent: (life, arn) => this.#checkers.deployments.sent(life, arn),
       onCut: (life, attempt) => this.#checkers.lives.cut(life, attempt),
     });
-    this.#clients = new Clients({
+    const outside = {
       scheduler: this.scheduler,
-      random: this.#fork('clients'),
       trace,
       faults: this.faults,
       checkers: this.#checkers,
       report: this.report,
       node: () => (this.#isRegistered ? this.#machine.serving : undefined),
+    };
+    this.#clients = new Clients({ ...outside, random: this.#fork('clients') });
+    this.#operators = new Operators({
+      ...outside,
+      random: this.#fork('operators'),
+      clients: this.#clients,
+      arns: [ARN, SECOND_ARN],
     });
     this.#machine = new Machine({
       seed,
@@ -114,7 +131,9 @@ export class World {
 
   async run(): Promise<void> {
     this.#machine.boot();
-    this.#clients.begin(TURBULENT_MS);
+    if (this.#programs === 0) this.#clients.begin(TURBULENT_MS);
+    else this.#clients.beginPrograms(TURBULENT_MS, this.#programs, PROGRAM_STEPS_MAX);
+    this.#operators.begin(TURBULENT_MS, DEEDS_MAX, this.#programs > 0);
     this.#every(WATCH_MS, () => this.#watch());
     this.#scheduleClockFaults();
     try {
@@ -189,7 +208,15 @@ export class World {
     const { ops, end } = outcome.answer;
     if (end.kind !== 'completed' && end.kind !== 'suspended') return;
     this.faults.count('zombieAnswer');
-    partition.propose({ type: 'attempt', id: life.id, attempt, seenEntries, ops, end });
+    partition.propose({
+      type: 'attempt',
+      id: life.id,
+      attempt,
+      randomSeed: life.randomSeed,
+      seenEntries,
+      ops,
+      end,
+    });
   }
 
   // ---- looking at it
@@ -200,7 +227,9 @@ export class World {
     const partition = node?.partition;
     if (partition !== undefined && node?.isQuiet) {
       const { model } = this.#checkers;
-      checkObligations(this.report, partition, model, ARN);
+      checkObligations(this.report, partition, model, [ARN, SECOND_ARN]);
+      checkLeftovers(this.report, model);
+      this.#checkers.checkRows();
       this.#checkers.timers.overdue(model, Math.max(this.#steadySinceMs, this.#machine.upSinceMs));
       if (this.#random.chance(0.1)) checkFold(this.report, partition, model, 'while running');
     }
@@ -218,7 +247,10 @@ export class World {
         this.#enter('draining', DRAIN_MS_MAX);
         return;
       case 'draining':
-        if (nowMs % 5000 < WATCH_MS) this.#clients.resumeAll();
+        if (nowMs % 5000 < WATCH_MS) {
+          this.#operators.resumeAll();
+          this.#clients.settleAll();
+        }
         if (this.#isDrained) {
           this.#enter('retaining', RETENTION_MS_MAX);
         } else if (isLate) this.#reportStuck();
@@ -247,6 +279,7 @@ export class World {
       this.report('liveness', 'no node serves at the end');
       return;
     }
+    this.#checkers.checkEnd();
     checkNothingLeft(this.report, partition, this.#checkers.model);
     checkFold(this.report, partition, this.#checkers.model, 'at the end');
   }
@@ -274,11 +307,19 @@ export class World {
   #traceFact({ position, record, outcome, effects }: Fact): void {
     const { command } = record;
     const id = 'id' in command ? command.id : command.type === 'timerFired' ? command.timer : '';
-    if (outcome === 'applied' && command.type === 'attempt' && command.end.kind === 'failed') {
-      if (command.end.after.kind === 'pause') this.faults.count('pause');
-    }
+    this.#countFact(command, outcome);
     const caused = effects.map(effect => effect.type).join();
     this.#trace.add(this.scheduler.nowMs, `durable ${position} ${command.type} ${id} ${outcome} ${caused}`);
+  }
+
+  #countFact(command: Command, outcome: CommandOutcome): void {
+    const { faults } = this;
+    if (command.type === 'patchState' && outcome === 'stale') faults.count('stalePatch');
+    if (outcome !== 'applied' && outcome !== 'ended') return;
+    faults.count(`command ${command.type}`);
+    if (command.type !== 'attempt') return;
+    for (const { op } of command.ops) faults.count(`op ${op}`);
+    if (command.end.kind === 'failed' && command.end.after.kind === 'pause') faults.count('pause');
   }
 
   #fork(name: string): SimRandom {

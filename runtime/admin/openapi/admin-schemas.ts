@@ -157,9 +157,11 @@ export const SCHEMAS = {
   BatchResume: object({ invocation_ids: ids, 'deployment?': deployment }),
   BatchRestart: object({ invocation_ids: ids, 'deployment?': deployment, 'from?': whole() }),
   BatchResult: object({
-    succeeded: list(text()),
+    succeeded: list({
+      oneOf: [text(), object({ old_invocation_id: text(), new_invocation_id: text() })],
+      description: 'Ids; pairs of them for restart-as-new.',
+    }),
     failed: list(object({ invocation_id: text(), error: text() })),
-    'new_invocation_ids?': { ...map(text()), description: 'restart-as-new: by the old id' },
   }),
 } as const satisfies Readonly<Record<string, Json>>;
 

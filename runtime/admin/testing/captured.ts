@@ -94,6 +94,7 @@ export function deploymentOf(json: CapturedDeployment): Deployment {
     createdAt: Date.parse(json.created_at ?? '1970-01-01T00:00:00Z'),
     minProtocolVersion: 5,
     maxProtocolVersion: 7,
+    protocolVersion: 6,
     ...(json.sdk_version === undefined ? {} : { sdkVersion: json.sdk_version }),
     services: json.services.map(serviceOf),
   };

@@ -16,7 +16,8 @@ const RACE_RETRY_MS = 500;
  */
 export function attempt(draft: Draft, command: CommandOf<'attempt'>): Outcome {
   const inv = draft.invocation(command.id);
-  if (inv === undefined || inv.state.status !== 'running' || inv.attempt !== command.attempt) return 'stale';
+  if (inv === undefined || inv.state.status !== 'running') return 'stale';
+  if (inv.attempt !== command.attempt || inv.randomSeed !== command.randomSeed) return 'stale';
   const rejected = checkAttempt(draft, inv, command);
   if (rejected !== undefined) {
     const failures = { ...inv.failures, counted: inv.failures.counted + 1 };

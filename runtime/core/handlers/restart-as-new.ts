@@ -3,7 +3,7 @@ import type { Draft } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
 import { begin, create, repin } from '../lifecycle.ts';
 import type { CompletedInvocation } from '../model.ts';
-import { newestHandler, roleOf } from '../registry.ts';
+import { handlerIn, newestHandler, roleOf } from '../registry.ts';
 
 /**
  * A new invocation with the input of a completed one and, where the command keeps more of its journal, with the
@@ -16,8 +16,9 @@ export function restartAsNew(draft: Draft, command: CommandOf<'restartAsNew'>): 
   if (row === undefined) return 'unknown';
   if (row.role === 'workflow') return 'isWorkflow';
   if (row.entries === 0) return 'journalGone';
-  const found = newestHandler(draft, row.target);
-  if (found === undefined) return 'unknownTarget';
+  const found =
+    deployment === undefined ? newestHandler(draft, row.target) : handlerIn(draft, deployment, row.target);
+  if (found === undefined) return deployment === undefined ? 'unknownTarget' : 'unknownDeployment';
   const role = roleOf(found);
   // Its service became a workflow since.
   if (role === 'workflow') return 'isWorkflow';

@@ -25,9 +25,8 @@ export function resume(draft: Draft, { id, deployment }: CommandOf<'resume'>): O
   return 'applied';
 }
 
-/** It was asked to pause and has not yet: it need not any more. */
+/** It was asked to pause and has not yet: it need not any more. Otherwise all is as the operator wants it. */
 function keepRunning(inv: Working<Invocation>, { pausing }: { readonly pausing: boolean }): Outcome {
-  if (!pausing) return 'notPaused';
-  move(inv, 'resume', { status: 'running', pausing: false });
+  if (pausing) move(inv, 'resume', { status: 'running', pausing: false });
   return 'applied';
 }

@@ -14,8 +14,8 @@ export function attach(draft: Draft, inv: Working<Invocation>, op: OpOf<'attach'
     notifyCompletion(draft, inv, 'attach', completionId, done?.result ?? NOT_FOUND);
     return;
   }
-  inv.pending = [...inv.pending, { of: 'attach', completionId, target: id }];
-  target.listeners = [...target.listeners, { caller: inv.id, completionId, of: 'attach' }];
+  inv.pending = draft.added(inv.pending, { of: 'attach', completionId, target: id });
+  target.listeners = draft.added(target.listeners, { caller: inv.id, completionId, of: 'attach' });
 }
 
 /** Never waits: void while the target runs. */

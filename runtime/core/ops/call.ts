@@ -25,12 +25,12 @@ export function call(draft: Draft, inv: Working<Invocation>, op: OpOf<'call'>): 
     }
     const callee = draft.invocation(id);
     if (callee !== undefined) {
-      inv.pending = [...inv.pending, { of: 'call', completionId, target: id }];
-      callee.listeners = [...callee.listeners, listener];
+      inv.pending = draft.added(inv.pending, { of: 'call', completionId, target: id });
+      callee.listeners = draft.added(callee.listeners, listener);
       return;
     }
   }
-  inv.pending = [...inv.pending, { of: 'call', completionId, target: id }];
+  inv.pending = draft.added(inv.pending, { of: 'call', completionId, target: id });
   begin(draft, inv, op, 0, [listener]);
 }
 

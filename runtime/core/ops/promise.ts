@@ -25,8 +25,8 @@ export function getPromise(draft: Draft, inv: Inv, op: OpOf<'getPromise' | 'peek
     notifyCompletion(draft, inv, 'getPromise', completionId, row.result);
     return;
   }
-  inv.pending = [...inv.pending, { of: 'getPromise', completionId, promise }];
-  const listeners = [...(row?.listeners ?? []), { caller: inv.id, completionId }];
+  inv.pending = draft.added(inv.pending, { of: 'getPromise', completionId, promise });
+  const listeners = draft.added(row?.listeners ?? [], { caller: inv.id, completionId });
   draft.put('promise', promise, { result: undefined, listeners, timer: undefined }, row === undefined);
 }
 

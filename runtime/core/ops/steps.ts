@@ -14,12 +14,12 @@ export function sleep(draft: Draft, inv: Working<Invocation>, { completionId, wa
     return;
   }
   const timer = draft.startTimer({ at: wakeAt, invocation: inv.id, kind: 'sleep', completionId });
-  inv.pending = [...inv.pending, { of: 'sleep', completionId, timer }];
+  inv.pending = draft.added(inv.pending, { of: 'sleep', completionId, timer });
 }
 
 /** The closure runs in the function; its result follows in this answer or in a later attempt's. */
-export function run(_draft: Draft, inv: Working<Invocation>, { completionId }: OpOf<'run'>): void {
-  inv.pending = [...inv.pending, { of: 'run', completionId }];
+export function run(draft: Draft, inv: Working<Invocation>, { completionId }: OpOf<'run'>): void {
+  inv.pending = draft.added(inv.pending, { of: 'run', completionId });
 }
 
 export function runCompletion(draft: Draft, inv: Working<Invocation>, op: OpOf<'runCompletion'>): void {

@@ -133,10 +133,10 @@ export const ops = {
 export const invoke = (
   name: string,
   to: string,
-  options: { key?: string; startAt?: number } = {},
+  options: { key?: string; startAt?: number; deterministic?: boolean } = {},
 ): Command => ({
   type: 'invoke',
-  minted: minted(name, options.key !== undefined || isRun(target(to))),
+  minted: minted(name, options.deterministic ?? (options.key !== undefined || isRun(target(to)))),
   target: target(to),
   headers: [],
   body: new Uint8Array(),
@@ -157,6 +157,7 @@ export const attempt = (
   end: AnswerEnd,
 ): Command => ({
   type: 'attempt',
+  randomSeed: 7n,
   id: id(name),
   attempt: number,
   seenEntries,
@@ -230,7 +231,11 @@ export const patch = (of: string, state: Readonly<Record<string, string>>, versi
   patch: { version, entries: Object.entries(state).map(([key, value]) => [key, bytes(value)] as const) },
 });
 
-export const register = (of: Deployment): Command => ({ type: 'registerDeployment', deployment: of });
+export const register = (of: Deployment, keepSettings = false): Command => ({
+  type: 'registerDeployment',
+  deployment: of,
+  keepSettings,
+});
 export const promote = (name: string): Command => ({ type: 'promoteDeployment', id: deploymentId(name) });
 export const remove = (name: string): Command => ({ type: 'removeDeployment', id: deploymentId(name) });
 

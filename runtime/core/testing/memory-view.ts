@@ -89,6 +89,7 @@ export function deployment(name: string, options: DeploymentOptions = {}): Deplo
     createdAt: 0,
     minProtocolVersion,
     maxProtocolVersion,
+    protocolVersion: Math.min(maxProtocolVersion, 6),
     services: (options.services ?? ['Svc']).map(service => ({
       name: service,
       type: shapeOf(service).type,

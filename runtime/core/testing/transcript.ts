@@ -4,7 +4,7 @@ import type { Command, Op } from '../command.ts';
 import type { Effect, Outcome } from '../effect.ts';
 import type { DurablePromise, Invocation, NotificationResult } from '../model.ts';
 import type { TableName, TableWrite } from '../table.ts';
-import { text } from './commands.ts';
+import { register, text } from './commands.ts';
 import { deployment, MemoryView } from './memory-view.ts';
 
 export type Step = Command | { readonly at: number; readonly command: Command } | { readonly fire: number };
@@ -22,7 +22,7 @@ export const SERVICES = ['Svc', 'Obj', 'Wf'];
 export function play({ kept = false, steps }: Scenario): Transcript {
   const transcript = new Transcript();
   const one = deployment('one', { kept, services: SERVICES });
-  transcript.do({ type: 'registerDeployment', deployment: one }, { quiet: true });
+  transcript.do(register(one), { quiet: true });
   for (const step of steps) {
     if ('type' in step) transcript.do(step);
     else if ('command' in step) transcript.do(step.command, { at: step.at });

@@ -1,32 +1,41 @@
-/** The handlers as one Lambda function: the same for every SDK but for the SDK and the services' names. */
+/** The handlers as Lambda functions: the same for every SDK but for the SDK and the services' names. */
+import { type AnyHandler, counted, countedAll, type Handler } from './counted.ts';
 import { basic } from './handlers/basic.ts';
-import { calls, type Names } from './handlers/calls.ts';
+import { calls } from './handlers/calls.ts';
+import { explicit } from './handlers/explicit.ts';
+import { mismatches } from './handlers/mismatches.ts';
+import { counter, list, type ObjectHandlers } from './handlers/objects.ts';
+import { proxies } from './handlers/proxies.ts';
 import { steps } from './handlers/steps.ts';
 import { waiting } from './handlers/waiting.ts';
+import { type FlowHandlers, flow } from './handlers/workflows.ts';
 import { functionNotes, type Notes } from './notes.ts';
-import { type Context, KILLED_PAUSE_MS, privateServiceOf, type Sdk } from './sdk.ts';
+import { type Context, KILLED_PAUSE_MS, type Names, privateServiceOf, type Sdk } from './sdk.ts';
 
-type Handler = (ctx: Context, input: never) => Promise<unknown>;
-type AnyHandlers = Record<string, (ctx: Context) => Promise<unknown>>;
+type Options = Parameters<Sdk['handlers']['handler']>[0];
+type EndpointHandler = ReturnType<Sdk['createEndpointHandler']>;
 
-/** Each attempt leaves a mark, so that Lambda calls are counted where they arrive. */
-function counted(notes: Notes, fn: Handler): Handler {
-  return async (ctx, input) => {
-    notes.mark(ctx.request().id, 'attempt');
-    return fn(ctx, input);
-  };
-}
+const FAST = { initialInterval: 10, maxAttempts: 2 };
+const PAUSING = { retryPolicy: { ...FAST, onMaxAttempts: 'pause' } } as const;
 
-export function define(sdk: Sdk, names: Names): ReturnType<Sdk['createEndpointHandler']> {
+const bytes = ({ serde: { binary } }: Sdk): Options =>
+  ({ accept: '*/*', input: binary, output: binary }) as Options;
+
+/** Plain services. */
+export function define(sdk: Sdk, names: Names): EndpointHandler {
   const notes = functionNotes();
-  const { binary } = sdk.serde;
-  const fast = { initialInterval: 10, maxAttempts: 2 };
-  const options: Record<string, Parameters<Sdk['handlers']['handler']>[0]> = {
-    bytes: { accept: '*/*', input: binary, output: binary } as Parameters<Sdk['handlers']['handler']>[0],
-    flakySlowly: { retryPolicy: { initialInterval: KILLED_PAUSE_MS, exponentiationFactor: 1 } },
+  const options: Record<string, Options> = {
+    bytes: bytes(sdk),
+    flakySlowly: {
+      retryPolicy: {
+        initialInterval: KILLED_PAUSE_MS,
+        maxInterval: KILLED_PAUSE_MS,
+        exponentiationFactor: 1,
+      },
+    },
     countedBriefly: { idempotencyRetention: 1000, journalRetention: 500 },
-    pausing: { retryPolicy: { ...fast, onMaxAttempts: 'pause' } },
-    killing: { retryPolicy: { ...fast, onMaxAttempts: 'kill' } },
+    pausing: PAUSING,
+    killing: { retryPolicy: { ...FAST, onMaxAttempts: 'kill' } },
   };
   const all: Record<string, Handler> = {
     ...basic(sdk),
@@ -34,16 +43,9 @@ export function define(sdk: Sdk, names: Names): ReturnType<Sdk['createEndpointHa
     ...calls(sdk, notes, names),
     ...waiting(sdk, notes, names),
   };
-  const handlers = Object.fromEntries(
-    Object.entries(all).map(([name, fn]) => {
-      const wrapped = counted(notes, fn);
-      const given = options[name];
-      return [name, given === undefined ? wrapped : sdk.handlers.handler(given, wrapped as never)];
-    }),
-  );
   return sdk.createEndpointHandler({
     services: [
-      sdk.service({ name: names.own, handlers: handlers as AnyHandlers }),
+      sdk.service({ name: names.own, handlers: withOptions(sdk, notes, all, options) }),
       sdk.service({
         name: privateServiceOf(names.own),
         handlers: { secret: async (_ctx: Context): Promise<string> => 'secret' },
@@ -52,3 +54,77 @@ export function define(sdk: Sdk, names: Names): ReturnType<Sdk['createEndpointHa
     ],
   });
 }
+
+/** Objects, workflows, and the plain handlers that use them. */
+export function defineKeyed(sdk: Sdk, names: Names): EndpointHandler {
+  const notes = functionNotes();
+  const { own } = names;
+  const wrong = mismatches(notes, names);
+  const pausing = Object.fromEntries(Object.keys(wrong.service).map(name => [name, PAUSING]));
+  const object = (name: string, handlers: ObjectHandlers, options = {}) =>
+    sdk.object({ name: `${own}${name}`, handlers: ofObject(sdk, notes, handlers) as never, options });
+  const workflow = (name: string, options = {}) =>
+    sdk.workflow({
+      name: `${own}${name}`,
+      handlers: ofWorkflow(sdk, notes, flow(sdk, notes)) as never,
+      options,
+    });
+  return sdk.createEndpointHandler({
+    services: [
+      object('Counter', counter(sdk, notes, names, `${own}Counter`)),
+      object('Lazy', counter(sdk, notes, names, `${own}Lazy`), { enableLazyState: true }),
+      object('List', list()),
+      object('Wrong', { exclusive: wrong.object, shared: counter(sdk, notes, names, '').shared }, PAUSING),
+      workflow('Flow'),
+      workflow('BriefFlow', { workflowRetention: 500 }),
+      sdk.service({
+        name: `${own}Keyed`,
+        handlers: withOptions(sdk, notes, { ...proxies(sdk, notes, names), ...wrong.service }, pausing),
+      }),
+      sdk.service({
+        name: `${own}Explicit`,
+        handlers: withOptions(sdk, notes, explicit(sdk, notes, names), {}),
+        options: { explicitCancellation: true },
+      }),
+      ...['Settings', 'SettingsKilled', 'Retries'].map(name =>
+        sdk.service({ name: `${own}${name}`, handlers: withOptions(sdk, notes, settled(notes), {}) }),
+      ),
+    ],
+  });
+}
+
+/** A service whose settings are changed by operators. */
+const settled = (notes: Notes): Record<string, Handler> => ({
+  counted: async (_ctx: Context, key: string): Promise<number> => notes.mark(key, 'counted'),
+  flaky: async (ctx: Context): Promise<string> => {
+    throw new Error(`try ${notes.mark(ctx.request().id, 'try')}`);
+  },
+});
+
+function withOptions(
+  sdk: Sdk,
+  notes: Notes,
+  handlers: Readonly<Record<string, Handler>>,
+  options: Readonly<Record<string, Options>>,
+): Record<string, AnyHandler> {
+  return countedAll(notes, handlers, (fn, name) => {
+    const given = options[name];
+    return given === undefined ? fn : (sdk.handlers.handler(given, fn as never) as AnyHandler);
+  });
+}
+
+const ofObject = (sdk: Sdk, notes: Notes, { exclusive, shared }: ObjectHandlers): object => ({
+  ...countedAll(notes, exclusive, (fn, name) =>
+    name === 'store' ? (sdk.handlers.object.exclusive(bytes(sdk), fn as never) as AnyHandler) : fn,
+  ),
+  ...countedAll(
+    notes,
+    shared,
+    (fn, name) => sdk.handlers.object.shared(name === 'load' ? bytes(sdk) : {}, fn as never) as AnyHandler,
+  ),
+});
+
+const ofWorkflow = (sdk: Sdk, notes: Notes, { run, shared }: FlowHandlers): object => ({
+  run: counted(notes, run),
+  ...countedAll(notes, shared, fn => sdk.handlers.workflow.shared(fn as never) as AnyHandler),
+});

@@ -119,8 +119,9 @@ export class Play {
     this.#crash = crash;
   }
 
+  /** Of a handler of the main service, or `Object/key/handler` of another one of the SDK. */
   target(handler: string): string {
-    return `${this.sdk}/${handler}`;
+    return handler.includes('/') ? `${this.sdk}${handler}` : `${this.sdk}/${handler}`;
   }
 
   /** Unique over rows, SDKs and variants. */
@@ -133,7 +134,11 @@ export class Play {
     return this.#crash === undefined ? Promise.resolve() : this.#crash();
   }
 
-  async send(handler: string, input?: unknown, options: { delayMs?: number } = {}): Promise<Run> {
+  async send(
+    handler: string,
+    input?: unknown,
+    options: { delayMs?: number; idempotencyKey?: string } = {},
+  ): Promise<Run> {
     const { invocationId } = await this.stack.ingress.send(this.target(handler), input, options);
     return new Run(this, invocationId);
   }
@@ -170,12 +175,40 @@ export class Play {
   }
 
   /** An operation of the admin API on an invocation; its status. */
-  async operate(run: Run, operation: 'cancel' | 'kill' | 'resume'): Promise<number> {
-    const path = `${this.stack.admin.url}/invocations/${run.id}/${operation}`;
-    const response = await fetch(path, { method: 'PATCH' });
-    await response.body?.cancel();
-    return response.status;
+  async operate(run: Run, operation: string): Promise<number> {
+    return (await this.admin('PATCH', `invocations/${run.id}/${operation}`)).status;
   }
+
+  /** A new invocation with the input of a completed one. */
+  async restart(run: Run, query = ''): Promise<Run> {
+    const { status, body } = await this.admin('PATCH', `invocations/${run.id}/restart-as-new${query}`);
+    expect({ status, body }).toMatchObject({ status: 200 });
+    return this.run((body as { new_invocation_id: string }).new_invocation_id);
+  }
+
+  /** A request to the admin API; JSON both ways. */
+  admin(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
+    return request(`${this.stack.admin.url}/${path}`, method, body);
+  }
+
+  /** A request to the ingress; JSON both ways. */
+  ingress(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
+    return request(`${this.stack.ingress.url}/${path}`, method, body);
+  }
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Of JSON its value, else its text. */
+  readonly body: unknown;
+}
+
+async function request(url: string, method: string, body: unknown): Promise<HttpAnswer> {
+  const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  const response = await fetch(url, { method, ...(body === undefined ? {} : json) });
+  const text = await response.text();
+  const isJson = (response.headers.get('content-type') ?? '').includes('json') && text !== '';
+  return { status: response.status, body: isJson ? JSON.parse(text) : text };
 }
 
 function checkAnswer(answer: { status: number; body: unknown }, { result, failure }: Expected): void {
@@ -195,8 +228,12 @@ export interface Row {
   readonly name: string;
   /** Whether it calls `interrupt`, which makes it a row of the killed variant too. */
   readonly killable: boolean;
+  /** It is about what only this orchestrator has, so that there is nothing to compare. */
+  readonly oursOnly?: boolean;
   readonly play: (t: Play) => Promise<void>;
 }
+
+export const oursOnly = (row: Row): Row => ({ ...row, oursOnly: true });
 
 /** A handler's input. */
 export type Json =

@@ -9,6 +9,7 @@ export type Sdk = Pick<
   | 'CancelledError'
   | 'createEndpointHandler'
   | 'handlers'
+  | 'object'
   | 'RestatePromise'
   | 'RetryableError'
   | 'rpc'
@@ -16,10 +17,23 @@ export type Sdk = Pick<
   | 'service'
   | 'TerminalError'
   | 'TimeoutError'
+  | 'workflow'
 >;
 export type Context = official.Context;
+export type ExplicitContext = official.internal.ContextInternal;
+export type InvocationId = official.InvocationId;
+export type ObjectContext = official.ObjectContext;
+export type ObjectSharedContext = official.ObjectSharedContext;
+export type WorkflowContext = official.WorkflowContext;
+export type WorkflowSharedContext = official.WorkflowSharedContext;
 export type Serde<T> = official.Serde<T>;
 export type RestatePromise<T> = official.RestatePromise<T>;
+
+/** Which SDK's services a function serves and calls. */
+export interface Names {
+  readonly own: SdkName;
+  readonly other: SdkName;
+}
 
 /** Prefix of the names of the services that an SDK serves. */
 export const SDK_NAMES = ['Official', 'Holdfast'] as const;

@@ -108,7 +108,15 @@ export class IngressClient {
   }
 }
 
-export type InvocationStatus = 'scheduled' | 'running' | 'backing-off' | 'suspended' | 'paused' | 'completed';
+export type InvocationStatus =
+  | 'scheduled'
+  /** Waits for the key of its object. */
+  | 'pending'
+  | 'running'
+  | 'backing-off'
+  | 'suspended'
+  | 'paused'
+  | 'completed';
 
 /** `GET /invocations/{id}`; more fields are there than are listed. */
 export interface InvocationView {

@@ -35,7 +35,12 @@ export class HandlerChecker {
   /** Names of runs by life and completion id; their results by life and name. */
   readonly #runNames = new Map<string, string>();
   readonly #runResults = new Map<string, Recorded>();
-  readonly #signals = new Map<string, NotificationResult>();
+  /** Signals by life and id, in the order of the journal. */
+  readonly #signals = new Map<string, NotificationResult[]>();
+  /** How many of a name an execution has taken. */
+  readonly #taken = new Map<string, number>();
+  /** Random numbers by seed and place. */
+  readonly #drawn = new Map<string, string>();
   readonly #observed = new Map<string, { readonly value: string; readonly by: number }>();
 
   constructor(report: Report, lives: Lives) {
@@ -57,7 +62,7 @@ export class HandlerChecker {
       });
     } else if (entry.kind === 'signal') {
       const name = `${nameOf(life)}/${entry.signal}`;
-      if (!this.#signals.has(name)) this.#signals.set(name, entry.result);
+      this.#signals.set(name, [...(this.#signals.get(name) ?? []), entry.result]);
     }
   }
 
@@ -65,13 +70,14 @@ export class HandlerChecker {
   sent(body: Uint8Array): { readonly life: Life; readonly knownEntries: number } | undefined {
     const [start, ...entries] = decodeFrames(body);
     if (start === undefined) return undefined;
-    const { debugId, knownEntries } = decodeMessage('Start', start.payload);
+    const { debugId, knownEntries, randomSeed } = decodeMessage('Start', start.payload);
     const life = this.#lives.get(debugId);
     if (life === undefined || life.journal.length < knownEntries) {
       const durable = life?.journal.length ?? 'none';
       this.#report('P1', `${debugId} is sent with ${knownEntries} entries, of which ${durable} are durable`);
       return undefined;
     }
+    if (randomSeed !== life.randomSeed) this.#report('C6', `${debugId} is sent with another random seed`);
     if (entries.length !== knownEntries) {
       this.#report('C6', `${debugId} is sent with ${entries.length} entries, its row says ${knownEntries}`);
     }
@@ -115,10 +121,39 @@ export class HandlerChecker {
   /** User code got an awakeable's value: the first that was accepted. */
   gotSignal({ life }: Execution, signal: number, value: string): void {
     this.#sameAs(
-      this.#signals.get(`${nameOf(life)}/${signal}`),
+      this.#signals.get(`${nameOf(life)}/${signal}`)?.[0],
       value,
       `signal ${signal} of ${nameOf(life)}`,
     );
+  }
+
+  /** User code took a signal by name: each wait takes the next one. `value`: or the message of its failure. */
+  tookSignal({ life, number }: Execution, name: string, value: string | undefined): void {
+    const key = `${number}/${name}`;
+    const index = this.#taken.get(key) ?? 0;
+    this.#taken.set(key, index + 1);
+    const recorded = this.#signals.get(`${nameOf(life)}/${name}`)?.[index];
+    const should =
+      recorded?.kind === 'success'
+        ? JSON.parse(Buffer.from(recorded.value).toString())
+        : recorded?.kind === 'failure'
+          ? recorded.failure.message
+          : undefined;
+    if (value !== should) {
+      this.#report(
+        'C7',
+        `signal ${index} '${name}' of ${nameOf(life)} gave '${value}', the log has '${should}'`,
+      );
+    }
+  }
+
+  /** User code drew a random number: the same for ever under one seed. */
+  drew({ life }: Execution, path: string, value: string): void {
+    const name = `${life.randomSeed}/${path}`;
+    const before = this.#drawn.get(name) ?? value;
+    this.#drawn.set(name, before);
+    if (before !== value)
+      this.#report('C6', `${nameOf(life)} draws ${value} at ${path}, and ${before} before`);
   }
 
   #sameAs(recorded: NotificationResult | undefined, value: string, what: string): void {

@@ -16,6 +16,7 @@ import type {
   Result,
 } from '../../../runtime/core/model.ts';
 import { writeEntry } from '../../../runtime/format/entries.ts';
+import { kindOf } from '../targets.ts';
 import type { Report } from '../violation.ts';
 import { type Life, Lives, nameOf } from './lives.ts';
 import type { Fact } from './log-checker.ts';
@@ -43,6 +44,8 @@ export class LifeChecker {
   readonly #completed = new Set<string>();
   /** Whose result a call or attach awaits. */
   readonly #targets = new Map<string, InvocationId>();
+  /** Calls of a workflow that had been run. */
+  readonly #ranBefore = new Set<string>();
   readonly #cut = new Set<string>();
   readonly #idempotent = new Map<string, InvocationId>();
 
@@ -69,9 +72,14 @@ export class LifeChecker {
     for (const effect of fact.effects) {
       if (effect.type === 'completed') this.#end(effect.id, effect.result, fact);
     }
+    this.#unkept(fact);
     this.#journals(fact);
-    for (const effect of fact.effects) {
-      if (effect.type === 'startAttempt') this.#attemptStarted(effect.id, effect.attempt, fact);
+    for (const [index, effect] of fact.effects.entries()) {
+      if (effect.type !== 'startAttempt') continue;
+      // One that was handed its key by a kill, which then reached it too, never runs.
+      const rest = fact.effects.slice(index);
+      if (rest.some(later => later.type === 'completed' && later.id === effect.id)) continue;
+      this.#attemptStarted(effect.id, effect.attempt, fact);
     }
     this.#kept(fact);
   }
@@ -99,21 +107,22 @@ export class LifeChecker {
   }
 
   #begin(inv: Invocation, before: ModelState, fact: Fact): void {
-    const { id, target, idempotencyKey } = inv;
+    const { id, target, idempotencyKey, randomSeed } = inv;
     const previous = this.lives.get(id);
     if (before.get('invocation', id) !== undefined) {
       this.#report('W2', `${id} is created again by record ${fact.position} while it runs`);
     } else if (previous?.expiresAt !== undefined) {
       this.#report('W2', `${id} is created again by record ${fact.position} while its result is retained`);
     }
-    if (idempotencyKey !== undefined) {
-      const name = JSON.stringify([target, idempotencyKey]);
+    if (idempotencyKey !== undefined || kindOf(target) === 'run') {
+      const name = JSON.stringify([target, idempotencyKey ?? null]);
       const known = this.#idempotent.get(name) ?? id;
       this.#idempotent.set(name, id);
       if (known !== id) this.#report('W2', `${name} has two ids, ${known} and ${id}`);
     }
     const startAt = inv.state.status === 'scheduled' ? inv.state.startAt : 0;
-    this.lives.begin({ id, target, idempotencyKey, startAt, createdMs: this.#nowMs() });
+    const bornAt = fact.position;
+    this.lives.begin({ id, target, bornAt, randomSeed, idempotencyKey, startAt, createdMs: this.#nowMs() });
   }
 
   #attemptEnded(command: CommandOf<'attempt'>, fact: Fact, before: ModelState): void {
@@ -130,10 +139,15 @@ export class LifeChecker {
         `a part of attempt ${command.attempt} of ${command.id}, whose answer was cut, is applied`,
       );
     }
+    const named = new Set<InvocationId>();
     for (const op of command.ops) {
       const name = (completionId: number) => `${nameOf(life)}/${completionId}`;
-      if (op.op === 'call') this.#targets.set(name(op.completionId), op.callee.id);
-      else if (op.op === 'attach') this.#targets.set(name(op.completionId), op.target);
+      if (op.op === 'call' || op.op === 'send') {
+        const { id } = op.callee;
+        if (op.op === 'call') this.#call(name(op.completionId), id, fact, named);
+        named.add(id);
+      } else if (op.op === 'attach' || op.op === 'getOutput')
+        this.#targets.set(name(op.completionId), op.target);
     }
     const after = fact.writes.find(write => write.table === 'invocation' && write.key === command.id);
     const inv = after?.row as Invocation | undefined;
@@ -150,6 +164,13 @@ export class LifeChecker {
     }
   }
 
+  /** The run of a workflow is called once. */
+  #call(name: string, callee: InvocationId, { position }: Fact, named: ReadonlySet<InvocationId>): void {
+    this.#targets.set(name, callee);
+    const life = this.lives.get(callee);
+    if (life?.kind === 'run' && (life.bornAt !== position || named.has(callee))) this.#ranBefore.add(name);
+  }
+
   #attemptStarted(id: InvocationId, attempt: number, fact: Fact): void {
     const life = this.lives.get(id);
     if (life === undefined || life.result !== undefined) {
@@ -162,6 +183,7 @@ export class LifeChecker {
     } else {
       life.attempt = attempt;
       life.attemptMs = this.#nowMs();
+      life.attemptAt = fact.position;
       life.open = true;
     }
   }
@@ -173,6 +195,26 @@ export class LifeChecker {
     if (life.result !== undefined) this.#report('C3', `${id} ends again with record ${fact.position}`);
     life.result = result;
     life.open = false;
+    const { command } = fact.record;
+    const isGivenUp =
+      command.type === 'attempt' && command.end.kind === 'failed' && command.end.after.kind === 'kill';
+    life.isKilled = command.type === 'kill' || isGivenUp;
+  }
+
+  /** The last commands of one whose journal is dropped with its end had their effect all the same. */
+  #unkept(fact: Fact): void {
+    const { command } = fact.record;
+    if (command.type !== 'attempt' || fact.outcome !== 'applied') return;
+    const life = this.lives.get(command.id);
+    const isKept = fact.writes.some(({ table, key, row }) => {
+      return table === 'journal' && row !== undefined && key.startsWith(`${command.id}/`);
+    });
+    if (life?.result === undefined || isKept) return;
+    for (const op of command.ops) {
+      if (op.op === 'runCompletion') continue;
+      const entry = { kind: 'command', type: op.type, frame: op.frame } as const;
+      this.#onEntry({ life, index: life.journal.length, entry, fact });
+    }
   }
 
   #journals(fact: Fact): void {
@@ -202,7 +244,10 @@ export class LifeChecker {
       const name = `${nameOf(life)}/${entry.completionId}`;
       if (this.#completed.has(name)) this.#report('C7', `completion ${name} is delivered twice`);
       this.#completed.add(name);
-      if (entry.of === 'call' || entry.of === 'attach') this.#checkCallee(life, name, entry.result);
+      const isCopied = fact.record.command.type === 'restartAsNew';
+      if (!isCopied && (entry.of === 'call' || entry.of === 'attach' || entry.of === 'getOutput')) {
+        this.#checkCallee(life, name, entry.result);
+      }
     }
     this.#onEntry({ life, index, entry, fact });
   }
@@ -214,7 +259,20 @@ export class LifeChecker {
       this.#report('C7', `${name} is completed, which is no call of attempt ${life.attempt}`);
       return;
     }
-    if (result.kind === 'failure' && result.failure.code === 404) return;
+    if (this.#ranBefore.has(name)) {
+      if (result.kind === 'failure' && result.failure.code === 409) return;
+      this.#report('W2', `call ${name} of a workflow that was run before is not refused`);
+      return;
+    }
+    const callee = this.lives.get(target);
+    if (result.kind === 'void' && (callee === undefined || callee.result !== undefined)) {
+      this.#report('C7', `${name} asked for the output of ${target}, which has ended, and got none`);
+    }
+    if (result.kind === 'failure' && result.failure.code === 404) {
+      if (!this.lives.isKnown(target)) return;
+      this.#report('C7', `${name} does not find ${target}, which is there`);
+      return;
+    }
     if (result.kind === 'success' || result.kind === 'failure') this.told(target, result, `call ${name}`);
   }
 
@@ -230,7 +288,9 @@ export class LifeChecker {
         this.#report('C3', `${write.key} is kept with ${show(write.row.result)}, not ${show(life.result)}`);
       } else {
         const early = (life.expiresAt ?? 0) - record.at;
-        if (early > 0)
+        const { command } = record;
+        const isPurged = command.type === 'purge' && command.id === write.key;
+        if (early > 0 && !isPurged)
           this.#report('W2', `the result of ${write.key} is dropped ${early} ms before its time`);
         life.expiresAt = undefined;
       }

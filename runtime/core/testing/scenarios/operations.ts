@@ -212,6 +212,17 @@ export const operations: Scenarios = {
       invoke('z', 'New/a'),
     ],
   },
+  'settings survive a move of the deployment, and no overwrite of it': {
+    steps: [
+      update(one, { journalRetentionMs: 700 }),
+      register(one, true),
+      invoke('x', 'Svc/a'),
+      returns('x'),
+      register(one),
+      invoke('y', 'Svc/a'),
+      returns('y'),
+    ],
+  },
   'settings of a service hold until its next revision': {
     steps: [
       update(one, { journalRetentionMs: 700 }),

@@ -8,14 +8,27 @@ import {
   ops,
   patch,
   purge,
+  register,
   restart,
   returns,
   success,
 } from '../commands.ts';
+import { deployment } from '../memory-view.ts';
 import type { Scenarios } from '../transcript.ts';
 
 const { attach, call, completePromise, getOutput, getPromise, getState, output, peekPromise } = ops;
 const { send, setState } = ops;
+
+/** `Wf` as a virtual object, with `run` for a handler. */
+const objects = deployment('two', { services: ['Wf'], revision: 2, kept: true });
+const became = {
+  ...objects,
+  services: objects.services.map(service => ({
+    ...service,
+    type: 'virtualObject' as const,
+    handlers: service.handlers.map(handler => ({ ...handler, type: 'exclusive' as const })),
+  })),
+};
 
 export const workflows: Scenarios = {
   'a workflow runs once until its retention is over': {
@@ -143,6 +156,17 @@ export const workflows: Scenarios = {
       attempt('x', 2, 5, [attach(3, 'w'), getOutput(4, 'w')], { awaits: [3] }),
       returns('w'),
       attempt('x', 3, 9, [attach(5, 'w'), getOutput(6, 'w')], { awaits: [5] }),
+    ],
+  },
+  'a workflow that is forgotten leaves the state of the object that its service became': {
+    kept: true,
+    steps: [
+      invoke('w', 'Wf/k/run'),
+      returns('w'),
+      register(became),
+      invoke('x', 'Wf/k/run', { deterministic: false }),
+      returns('x', setState('a', '1')),
+      purge('w'),
     ],
   },
   'the state of a workflow is patched from the acceptance of its run to the end of its retention': {

@@ -1,6 +1,6 @@
 /** Calls and sends between handlers. */
 import type { Notes } from '../notes.ts';
-import { type Context, privateServiceOf, type Sdk, type SdkName, type Serde } from '../sdk.ts';
+import { type Context, type Names, privateServiceOf, type Sdk, type Serde } from '../sdk.ts';
 import { shown, type TerminalInput } from './steps.ts';
 
 /** What handlers call of each other. */
@@ -15,11 +15,6 @@ export interface Callees {
   counted(ctx: Context, key: string): Promise<number>;
   resolveIt(ctx: Context, input: { id: string; value: unknown }): Promise<void>;
   rejectIt(ctx: Context, input: { id: string; reason: string }): Promise<void>;
-}
-
-export interface Names {
-  readonly own: SdkName;
-  readonly other: SdkName;
 }
 
 interface Hidden {

@@ -1,7 +1,7 @@
 /** Awakeables, combinators, timeouts and cancellation. */
 import type { Notes } from '../notes.ts';
-import type { Context, RestatePromise, Sdk } from '../sdk.ts';
-import type { Callees, Names } from './calls.ts';
+import type { Context, Names, RestatePromise, Sdk } from '../sdk.ts';
+import type { Callees } from './calls.ts';
 import { shown } from './steps.ts';
 
 /** One promise of a combination. */
@@ -10,6 +10,7 @@ export type Part =
   | { readonly run: unknown }
   | { readonly failingRun: string }
   | { readonly call: unknown }
+  | { readonly signal: string }
   /** Published as the note `awakeable<index>`. */
   | { readonly awakeable: true };
 
@@ -42,6 +43,7 @@ export const waiting = (sdk: Sdk, notes: Notes, names: Names) => {
     if ('sleep' in part) return ctx.sleep(part.sleep).map(() => part.value);
     if ('run' in part) return ctx.run(`run${index}`, () => part.run);
     if ('call' in part) return client(ctx).echo(part.call);
+    if ('signal' in part) return ctx.signal<unknown>(part.signal);
     if ('failingRun' in part) {
       return ctx.run(`run${index}`, () => {
         throw new sdk.TerminalError(part.failingRun);

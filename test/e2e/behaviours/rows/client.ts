@@ -2,6 +2,8 @@
 import { connect, HttpCallError, Opts, rpc, SendOpts, serde } from '@restatedev/restate-sdk-clients';
 import { expect } from 'vitest';
 import type { Callees } from '../handlers/calls.ts';
+import type { Counter } from '../handlers/objects.ts';
+import type { Flow } from '../handlers/workflows.ts';
 import { type Play, type Row, story } from '../play.ts';
 
 interface Handlers extends Callees {
@@ -63,5 +65,30 @@ export const CLIENT: readonly Row[] = [
     await ingress(t).rejectAwakeable(await rejected.note('awakeable'), 'refused');
     await t.expect(resolved, { result: { value: { ok: true } } });
     await t.expect(rejected, { result: { name: 'TerminalError', message: 'refused', code: 500 } });
+  }),
+  story('client: an object', async t => {
+    const definition = { name: `${t.sdk}Counter` };
+    // Encoded on its way.
+    const key = `${t.key()} /% ☕`;
+    const counter = ingress(t).objectClient<Counter>(definition, key);
+    expect(await counter.add(2)).toEqual({ old: 0, new: 2 });
+    expect(await counter.get()).toBe(2);
+    const sender = ingress(t).objectSendClient<Counter>(definition, key);
+    const sent = await sender.add(3, rpc.sendOpts({ idempotencyKey: t.key() }));
+    expect(await ingress(t).result(sent)).toEqual({ old: 2, new: 5 });
+  }),
+  story('client: a workflow', async t => {
+    const flow = ingress(t).workflowClient<Pick<Flow, keyof Flow>>({ name: `${t.sdk}Flow` }, t.key());
+    const submitted = await flow.workflowSubmit('begun');
+    expect(submitted).toMatchObject({ status: 'Accepted', attachable: true });
+    expect(await flow.workflowOutput()).toMatchObject({ ready: false });
+    expect(await flow.workflowSubmit('again')).toEqual({ ...submitted, status: 'PreviouslyAccepted' });
+    const attached = flow.workflowAttach();
+    expect(await flow.peek()).toEqual({ is: 'nothing' });
+    expect(await flow.approve('yes')).toBe('given');
+    const result = { input: 'begun', approval: 'yes' };
+    expect(await attached).toEqual(result);
+    expect(await flow.workflowOutput()).toEqual({ ready: true, result });
+    expect(await ingress(t).result(submitted)).toEqual(result);
   }),
 ];

@@ -1,0 +1,62 @@
+/** The contexts that have a key. Apart from `create.ts`, so that a function of plain services does not carry them. */
+import { SdkUsageError } from '../coded-error.ts';
+import type { RestatePromise } from '../promise.ts';
+import type { Serde } from '../serde.ts';
+import { AttemptContext, type ContextParts } from './create.ts';
+import { WorkflowPromise } from './durable-promise.ts';
+import type { DurablePromise } from './keyed.ts';
+import { clearAllState, clearState, getState, setState, stateKeys } from './state.ts';
+import { StateView } from './state-view.ts';
+
+/** Exclusive and shared: a shared one refuses to write. */
+export class KeyedContext extends AttemptContext {
+  readonly key: string;
+  readonly #shared: boolean;
+  #view: StateView | undefined;
+
+  constructor(parts: ContextParts, shared: boolean) {
+    super(parts);
+    this.key = parts.attempt.machine.start.key;
+    this.#shared = shared;
+  }
+
+  get<T>(name: string, serde?: Serde<T>): RestatePromise<T | null> {
+    return getState(this.parts.attempt, this.#state, name, this.orDefault(serde));
+  }
+  stateKeys(): RestatePromise<string[]> {
+    return stateKeys(this.parts.attempt, this.#state);
+  }
+  set<T>(name: string, value: T, serde?: Serde<T>): void {
+    this.#assertWritable('set');
+    setState(this.parts.attempt, this.#state, name, this.orDefault(serde).serialize(value));
+  }
+  clear(name: string): void {
+    this.#assertWritable('clear');
+    clearState(this.parts.attempt, this.#state, name);
+  }
+  clearAll(): void {
+    this.#assertWritable('clearAll');
+    clearAllState(this.parts.attempt, this.#state);
+  }
+
+  /** Made when it is first used: many handlers of an object look at none of its state. */
+  get #state(): StateView {
+    this.#view ??= new StateView(this.parts.attempt.machine.start);
+    return this.#view;
+  }
+
+  #assertWritable(verb: string): void {
+    if (!this.#shared) return;
+    // The server would refuse it too, after a round trip.
+    throw new SdkUsageError(
+      'HF_SDK_SHARED_STATE',
+      `ctx.${verb} in a shared handler: only exclusive handlers of objects and the run handler of workflows change state.`,
+    );
+  }
+}
+
+export class WorkflowKeyedContext extends KeyedContext {
+  promise<T>(name: string, serde?: Serde<T>): DurablePromise<T> {
+    return new WorkflowPromise(this.parts.attempt, name, this.orDefault(serde));
+  }
+}

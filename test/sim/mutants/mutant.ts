@@ -1,0 +1,9 @@
+/** A bug to plant. */
+
+export interface Mutant {
+  readonly name: string;
+  /** Changes by file, as a path from the root of the repository. */
+  readonly edits: Readonly<Record<string, readonly (readonly [find: string, replace: string])[]>>;
+  /** The invariants of which one is seen to break first. */
+  readonly found: readonly string[];
+}
