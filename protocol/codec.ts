@@ -59,7 +59,7 @@ function writeFrame(out: Output, name: MessageName, message: object, flags: numb
   bytes[start + 7] = length;
 }
 
-const scratch = new Output();
+const scratch = /* @__PURE__ */ new Output();
 
 /** One whole frame. Small ones share memory with others of their time: `slice()` one that is kept for long. */
 export function encodeFrame<N extends MessageName>(name: N, message: MessageInput<N>, flags = 0): Uint8Array {

@@ -61,19 +61,16 @@ const uint64 = (number: number) => field<bigint>('uint64', number);
 const value = (number: number) => field<Uint8Array>('value', number);
 const nothing = (number: number) => field<true>('void', number);
 function message<F extends Fields>(nested: () => F, number: number): FieldSpec<Shape<F>> {
-  return { number, kind: 'message', repeated: false, optional: false, nested };
+  return { ...field<Shape<F>>('message', number), nested };
 }
 function repeated<T>(spec: FieldSpec<T>): FieldSpec<readonly T[]> {
-  return { number: spec.number, kind: spec.kind, repeated: true, optional: false, ...nestedOf(spec) };
+  return { ...(spec as FieldSpec<never>), repeated: true };
 }
 function optional<T>(spec: FieldSpec<T>): FieldSpec<T | undefined> {
-  return { number: spec.number, kind: spec.kind, repeated: false, optional: true, ...nestedOf(spec) };
+  return { ...spec, optional: true };
 }
 function oneof<T>(group: string, spec: FieldSpec<T>): FieldSpec<T | undefined> {
   return { ...optional(spec), oneof: group };
-}
-function nestedOf(spec: FieldSpec<unknown>): { nested?: () => Fields } {
-  return spec.nested === undefined ? {} : { nested: spec.nested };
 }
 
 export const CombinatorType = {
@@ -121,16 +118,11 @@ const future: Fields = {
   waitingCompletions: repeated(uint32(1)),
   waitingSignals: repeated(uint32(2)),
   waitingNamedSignals: repeated(string(3)),
-  nestedFutures: { number: 4, kind: 'message', repeated: true, optional: false, nested: () => future },
+  nestedFutures: repeated(message(() => future, 4)),
   combinatorType: uint32(5),
 };
-const futureField = (number: number): FieldSpec<Future | undefined> => ({
-  number,
-  kind: 'message',
-  repeated: false,
-  optional: true,
-  nested: () => future,
-});
+const futureField = (number: number) =>
+  optional(message(() => future, number)) as FieldSpec<Future | undefined>;
 
 const name = string(12);
 const resultCompletionId = uint32(11);
