@@ -40,6 +40,15 @@ test('ten at once never spend more than there is, and what is declined comes bac
   expect(await left('sales')).toBe(50);
 });
 
+test('an operator cancels it', async () => {
+  await call('budget/lab/grant', 9);
+  const { invocationId } = await stack.ingress.send('expense/crane/run', { team: 'lab', amount: 9 });
+  await until('it waits', async () => (await call('expense/crane/status')) === 'waits for approval');
+  await stack.admin.cancel(invocationId);
+  expect((await stack.ingress.attach(invocationId)).body).toBe('cancelled');
+  expect(await left('lab')).toBe(9);
+});
+
 test('nobody answers', async () => {
   await call('budget/support/grant', 5);
   const input = { team: 'support', amount: 5, patienceMs: 200 };

@@ -1,4 +1,5 @@
 import {
+  CancelledError,
   createEndpointHandler,
   handlers,
   type ObjectContext,
@@ -43,14 +44,14 @@ interface Expense {
 }
 type Decision = 'approved' | 'declined';
 
-/** One run for each expense: reserves the money, waits for a person, gives the money back if the answer is no. */
+/** One run for each expense: reserves the money, waits for a person, gives it back if nobody approves. */
 export const expense = workflow({
   name: 'expense',
   handlers: {
     run: async (
       ctx: WorkflowContext,
       { team, amount, patienceMs }: Expense,
-    ): Promise<Decision | 'expired'> => {
+    ): Promise<Decision | 'expired' | 'cancelled'> => {
       const teamBudget = ctx.objectClient(budget, team);
       await teamBudget.reserve(amount);
       ctx.set('status', 'waits for approval');
@@ -60,6 +61,7 @@ export const expense = workflow({
         .orTimeout(patienceMs ?? { days: 2 })
         .catch((error: unknown) => {
           if (error instanceof TimeoutError) return 'expired' as const;
+          if (error instanceof CancelledError) return 'cancelled' as const;
           throw error;
         });
       if (decision !== 'approved') await teamBudget.grant(amount);

@@ -163,6 +163,8 @@ test.each<
   ['a configured host', 'GET', '/health', [['host', 'admin.internal']], '', 200, /^$/],
   ['an unknown version', 'GET', '/v5/health', [], '', 400, /versions 2 to 4/],
   ['malformed encoding', 'GET', '/services/%zz', [], '', 400, /percent-encoding/],
+  ['malformed encoding in a query', 'GET', '/services/Obj/state?key=%FF', [], '', 400, /percent-encoding/],
+  ['a key given twice', 'GET', '/services/Obj/state?key=a&key=b', [], '', 400, /more than once/],
   ['an unknown handler', 'GET', '/services/Svc/handlers/nope', [], '', 404, /no handler 'nope'/],
   ['a page that is none', 'GET', `/invocations/${INV}/journal?from=-1`, [], '', 400, /'from'/],
   ['a force that is none', 'DELETE', `/deployments/${DP}?force=1`, [], '', 400, /'force'/],
@@ -171,7 +173,7 @@ test.each<
   ['a method that is none', 'POST', '/services', [], '', 405, /^$/],
 ])('%s', async (_name, method, url, headers, body, status, message) => {
   const { engine, admin } = setUp(['admin.internal']);
-  engine.found = [serviceMetadata('Svc', [])];
+  engine.found = [serviceMetadata('Svc', []), serviceMetadata('Obj', [], { type: 'virtualObject' })];
   const hosted = headers.some(([name]) => name === 'host') ? headers : [HOST, ...headers];
   const sent = await new Exchange(admin, method, url, hosted, body).answered;
   expect(sent.status).toBe(status);

@@ -29,6 +29,16 @@ test('register hands on what was asked, and tells what became of it', async () =
   });
 });
 
+test('deployments are listed as they were registered', async () => {
+  const { engine, admin } = setUp();
+  const deployment = deploymentOf({ id: DP, services: [] });
+  engine.all = [3, 1, 2].map(createdAt => ({ ...deployment, createdAt, arn: `${createdAt}` }));
+  const listed: { readonly arn: string }[] = JSON.parse(
+    (await ask(admin, 'GET', '/deployments')).body,
+  ).deployments;
+  expect(listed.map(({ arn }) => arn)).toEqual(['1', '2', '3']);
+});
+
 test('a deployment in use is removed by force only', async () => {
   const { engine, admin } = setUp();
   engine.outcome = 'inUse';

@@ -10,13 +10,17 @@ import { booleanParameter } from './query.ts';
 
 type Done = (answer: Answer) => void;
 
+/** Oldest first: ids are random, and a rollback looks for the one before the last. */
 export function listDeployments(engine: Operations): Answer {
-  const deployments = engine.deployments().map(deployment =>
-    deploymentJson(
-      deployment,
-      deployment.services.map(({ name, revision }) => ({ name, revision })),
-    ),
-  );
+  const deployments = engine
+    .deployments()
+    .toSorted((a, b) => a.createdAt - b.createdAt)
+    .map(deployment =>
+      deploymentJson(
+        deployment,
+        deployment.services.map(({ name, revision }) => ({ name, revision })),
+      ),
+    );
   return json(200, { deployments });
 }
 

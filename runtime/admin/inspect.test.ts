@@ -75,6 +75,7 @@ test('an invocation and its journal, for an operator', async () => {
     retry_count: 1,
     journal_commands_size: 3,
     pending: [{ type: 'sleep', completion_id: 1 }],
+    pending_size: 1,
     attempt: 2,
     journal_size: 6,
     last_failure: {
@@ -168,6 +169,8 @@ test('an invocation that has ended tells how', async () => {
   });
 });
 
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
 test.each<[state: Partial<Invocation>, shown: Record<string, unknown>]>([
   [
     { role: 'exclusive', state: { status: 'queued', previous: undefined, next: undefined } },
@@ -194,7 +197,42 @@ test.each<[state: Partial<Invocation>, shown: Record<string, unknown>]>([
     { role: 'workflowShared', state: { status: 'paused' } },
     { status: 'paused', target_handler_ty: 'shared' },
   ],
-])('a live invocation: %j', async (state, shown) => {
+  [
+    {
+      role: 'shared',
+      state: { status: 'suspended', awaiting: { completions: numbers(1001), signals: numbers(1001) } },
+      pending: numbers(1001).map(completionId => ({ of: 'sleep', completionId, timer: 't' })),
+    },
+    {
+      suspended_waiting_for_completions: numbers(1000),
+      suspended_waiting_for_signals: numbers(1000),
+      pending: numbers(1000).map(completionId => ({ type: 'sleep', completion_id: completionId })),
+      pending_size: 1001,
+    },
+  ],
+  [
+    {
+      role: 'shared',
+      state: { status: 'paused' },
+      lastFailure: {
+        at: 0,
+        attempt: 1,
+        code: 'RT0007',
+        status: 500,
+        message: 'm'.repeat(1_000_000),
+        stack: 's'.repeat(1_000_000),
+        relatedCommand: { index: 1, name: 'n'.repeat(1_000_000) },
+      },
+    },
+    {
+      last_failure: {
+        message: 'm'.repeat(1024),
+        stacktrace: 's'.repeat(8192),
+        related_command_name: 'n'.repeat(1024),
+      },
+    },
+  ],
+])('a live invocation: %#', async (state, shown) => {
   const { engine, admin } = setUp();
   engine.heldBy = NEW;
   engine.one = {

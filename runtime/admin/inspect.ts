@@ -2,7 +2,8 @@
  * One invocation and its journal, for an operator and for a timeline on a screen. Field names are those of the
  * SQL tables `sys_invocation` and `sys_journal` where these have the column.
  *
- * Invariant: an answer is bounded. Values are cut to a preview (see `journal-entry.ts`), journals to a page.
+ * Invariant: an answer is bounded. Values are cut to a preview (see `journal-entry.ts`), journals to a page, what an
+ * invocation waits for to its beginning.
  */
 import { nameOfType } from '@holdfast/protocol';
 import type { CompletedInvocation, Invocation, RecordedFailure, Role, Target } from '../core/model.ts';
@@ -11,13 +12,16 @@ import type { HttpRequest } from '../platform/http-handler.ts';
 import { formatInstantNanos } from '../platform/rfc3339.ts';
 import { type Answer, json } from './answers.ts';
 import { parseInvocationId, unknownInvocation } from './invocations.ts';
-import { entryJson, resultJson } from './journal-entry.ts';
+import { cut, entryJson, resultJson } from './journal-entry.ts';
 import { numberParameter } from './query.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const PAGE_DEFAULT = 200;
 const PAGE_MAX = 1000;
+/** A handler may wait for as many things as its journal holds, where they all are. */
+const WAITS_SHOWN = 1000;
+const STACK_SHOWN = 8192;
 
 /** As the tables of the Restate server name them: `pending` waits for the key of its object. */
 const STATUS_NAMES = {
@@ -89,13 +93,16 @@ function liveJson(engine: Operations, invocation: Invocation, nowMs: number): Js
     ...(state.status === 'backingOff' ? { next_retry_at: formatInstantNanos(state.retryAt) } : {}),
     ...(state.status === 'suspended'
       ? {
-          suspended_waiting_for_completions: state.awaiting.completions,
-          suspended_waiting_for_signals: state.awaiting.signals,
+          suspended_waiting_for_completions: state.awaiting.completions.slice(0, WAITS_SHOWN),
+          suspended_waiting_for_signals: state.awaiting.signals.slice(0, WAITS_SHOWN),
         }
       : {}),
     retry_count: invocation.failures.counted,
     journal_commands_size: invocation.commands,
-    pending: invocation.pending.map(({ of, completionId }) => ({ type: of, completion_id: completionId })),
+    pending: invocation.pending
+      .slice(0, WAITS_SHOWN)
+      .map(({ of, completionId }) => ({ type: of, completion_id: completionId })),
+    pending_size: invocation.pending.length,
   };
 }
 
@@ -124,10 +131,10 @@ function failureJson(failure: RecordedFailure): Json {
     attempt: failure.attempt,
     error_code: failure.code,
     status: failure.status,
-    message: failure.message,
-    ...(failure.stack === undefined ? {} : { stacktrace: failure.stack }),
+    message: cut(failure.message),
+    ...(failure.stack === undefined ? {} : { stacktrace: failure.stack.slice(0, STACK_SHOWN) }),
     ...(command?.index === undefined ? {} : { related_command_index: command.index }),
-    ...(command?.name === undefined ? {} : { related_command_name: command.name }),
+    ...(command?.name === undefined ? {} : { related_command_name: cut(command.name) }),
     ...(command?.type === undefined
       ? {}
       : { related_command_type: nameOfType(command.type) ?? command.type }),

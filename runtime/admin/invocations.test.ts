@@ -57,7 +57,7 @@ test.each<[name: string, outcome: RestartOutcome, status: number, message: RegEx
   ['no journal', { kind: 'refused', outcome: 'journalGone' }, 410, /purged/],
   ['a workflow', { kind: 'refused', outcome: 'isWorkflow' }, 422, /once a key/],
   ['not begun', { kind: 'refused', outcome: 'notStarted' }, 425, WAITS],
-  ['no deployment', { kind: 'refused', outcome: 'unknownDeployment' }, 400, /has this id/],
+  ['no deployment', { kind: 'refused', outcome: 'unknownDeployment' }, 400, /no such deployment/],
   ['another version', { kind: 'refused', outcome: 'incompatibleDeployment' }, 400, /protocol version/],
 ])('restart-as-new: %s', async (_name, outcome, status, message) => {
   const { engine, admin } = setUp();

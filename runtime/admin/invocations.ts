@@ -146,7 +146,8 @@ const REASONS: Readonly<Partial<Record<What, string>>> = {
   isWorkflow: 'is the run of a workflow, which runs once a key: purge it and run the workflow again',
   oldProtocol:
     'began before protocol version 6, so nothing of its journal can be kept: restart it with from=0',
-  unknownDeployment: 'cannot run there: no deployment with its handler has this id; see GET /deployments',
+  unknownDeployment:
+    'cannot run there: no such deployment, or none that has its handler; see GET /deployments',
   incompatibleDeployment:
     'cannot run there: the deployment does not speak the protocol version of its journal; ' +
     'choose one with the SDK version that it began with',

@@ -160,7 +160,7 @@ function stateKeysJson(keys: readonly string[]): Json {
   return { state_keys: { size: keys.length, first: keys.slice(0, KEYS_SHOWN).map(cut) } };
 }
 
-const cut = (text: string): string => text.slice(0, TEXT_SHOWN);
+export const cut = (text: string): string => text.slice(0, TEXT_SHOWN);
 const keyText = (key: Uint8Array): string => previewOf(key) ?? `${key.byteLength} bytes`;
 
 /** The size of a value and, if it is text, its beginning. */

@@ -1,8 +1,22 @@
 /** Query parameters of the admin API. */
 import { type Refusal, refuse } from './answers.ts';
 
+/** Refuses what `URLSearchParams` would guess at: that names another key or range than the one meant. */
 export function queryParameter(query: string, name: string): string | undefined {
-  return new URLSearchParams(query).get(name) ?? undefined;
+  const [value, ...more] = new URLSearchParams(query).getAll(name);
+  if (more.length > 0) throw badParameter(name, 'it is given more than once');
+  if (query.includes('%') && !isEncoded(query)) throw refuse(400, 'malformed percent-encoding in the query');
+  return value;
+}
+
+function isEncoded(query: string): boolean {
+  try {
+    decodeURIComponent(query);
+    return true;
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return false;
+  }
 }
 
 export function badParameter(name: string, why: string): Refusal {

@@ -81,6 +81,8 @@ test.each<[name: string, url: string, body: string, status: number, message: Reg
   ['no policy', '/services/Svc', '{"retry_policy":[]}', 422, /"retry_policy" is not an object/],
   ['no attempts', '/services/Svc', '{"retry_policy":{"max_attempts":0}}', 400, /at least 1/],
   ['attempts without end', '/services/Svc', '{"retry_policy":{"max_attempts":null}}', 400, /give a number/],
+  ['no wait', '/services/Svc', '{"retry_policy":{"initial_interval":"0s"}}', 400, /initial_interval.* 1ms/],
+  ['no wait later', '/services/Svc', '{"retry_policy":{"max_interval":"1us"}}', 400, /max_interval.* 1ms/],
   ['a factor of 0', '/services/Svc', '{"retry_policy":{"exponentiation_factor":0}}', 400, /above 0/],
   ['an end that is none', '/services/Svc', '{"retry_policy":{"on_max_attempts":"stop"}}', 400, /'Pause'/],
   ['a retention of workflows', '/services/Svc', '{"workflow_completion_retention":"1h"}', 400, /no workflow/],

@@ -125,11 +125,20 @@ function readPolicy(body: Body): Partial<RetryPolicy> {
   const maxAttempts = fieldOf(body, 'max_attempts');
   const onMaxAttempts = fieldOf(body, 'on_max_attempts');
   return {
-    ...durations(body, POLICY_DURATIONS),
+    ...readIntervals(body),
     ...(factor === undefined ? {} : { factor: readFactor(factor) }),
     ...(maxAttempts === undefined ? {} : { maxAttempts: readAttempts(maxAttempts) }),
     ...(onMaxAttempts === undefined ? {} : { onMaxAttempts: readOnMaxAttempts(onMaxAttempts) }),
   };
+}
+
+/** Without a wait in between, a handler that fails at once is called thousands of times a second. */
+function readIntervals(body: Body): Partial<RetryPolicy> {
+  const intervals = durations(body, POLICY_DURATIONS);
+  for (const [field, name] of Object.entries(POLICY_DURATIONS)) {
+    if (intervals[name] === 0) throw badField(`retry_policy.${field}`, 'it is shorter than 1ms');
+  }
+  return intervals;
 }
 
 function readFactor(value: unknown): number {

@@ -27,6 +27,9 @@ test('a state is read, changed and sent back under its version', async () => {
   const { version, state } = JSON.parse(read.body);
   const body = JSON.stringify({ object_key: 'a b', version, new_state: state, scope: null });
   expect(await ask(admin, 'POST', '/services/Obj/state', body)).toMatchObject({ status: 202, body: '' });
+  engine.outcome = 'tooMany';
+  expect(await ask(admin, 'POST', '/services/Obj/state', body)).toMatchObject({ status: 429 });
+  engine.asked.pop();
   const entries = expect.arrayContaining([...engine.stored.entries]);
   expect(engine.asked).toEqual([
     ['state', 'Obj', 'a b'],

@@ -57,7 +57,10 @@ export function patchState(engine: Operations, name: string, request: HttpReques
   const mustExist = entries.length > 0 || engine.services().some(service => service.name === name);
   if (mustExist && findService(engine, name).type === 'service') throw hasNoState(name);
   const patch = { service: name, key, entries, ...(version === undefined ? {} : { version }) };
-  engine.patchState(patch, () => done(empty(202)));
+  engine.patchState(patch, outcome => {
+    if (outcome !== 'tooMany') done(empty(202));
+    else done(failure(429, 'too many patches wait for the holder of the key: wait until it has ended'));
+  });
 }
 
 /** A lone surrogate would be stored as another character. */

@@ -72,11 +72,12 @@ function printLog({ functionName, text }: LogEvent): void {
 interface Registered {
   readonly services: readonly {
     readonly name: string;
+    readonly ty: string;
     readonly handlers: readonly { readonly name: string }[];
   }[];
 }
 
-/** `service/handler` of each handler, or what went wrong. */
+/** `service/handler` of each handler, with a key where one is needed, or what went wrong. */
 async function register(adminUrl: string, arn: string): Promise<readonly string[] | string> {
   const response = await fetch(`${adminUrl}/deployments`, {
     method: 'POST',
@@ -86,7 +87,9 @@ async function register(adminUrl: string, arn: string): Promise<readonly string[
   });
   const body = (await response.json()) as Registered & { readonly message?: string };
   if (!response.ok) return body.message ?? `status ${response.status}`;
-  return body.services.flatMap(service => service.handlers.map(handler => `${service.name}/${handler.name}`));
+  return body.services.flatMap(({ name, ty, handlers }) =>
+    handlers.map(handler => `${name}/${ty === 'Service' ? '' : 'some-key/'}${handler.name}`),
+  );
 }
 
 async function registerRebuilt(adminUrl: string, { name, version, arn }: Rebuilt): Promise<void> {

@@ -27,6 +27,8 @@ export type Outcome =
   | 'alreadyPaused'
   /** `resume`, `restartAsNew`: it waits for its time or for its key. */
   | 'notStarted'
+  /** `patchState`: too many wait for the holder of the key already. */
+  | 'tooMany'
   /** `purge`, `purgeJournal`, `restartAsNew`: it has not ended. */
   | 'notCompleted'
   /** `restartAsNew`: its input has been dropped. */

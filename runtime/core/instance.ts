@@ -87,13 +87,23 @@ function queued(draft: Draft, id: InvocationId, link: Partial<Place>): void {
   inv.state = { ...inv.state, ...link };
 }
 
-/** Applied now if nobody holds the key, else when its holder has ended. False: its version is an older one. */
-export function patch(draft: Draft, target: Pick<Target, 'service' | 'key'>, wanted: StatePatch): boolean {
+/** They wait in one row, and each may be large. */
+const PATCHES_MAX = 16;
+
+/** Applied now if nobody holds the key, else when its holder has ended. */
+export function patch(
+  draft: Draft,
+  target: Pick<Target, 'service' | 'key'>,
+  wanted: StatePatch,
+): 'applied' | 'stale' | 'tooMany' {
   const key = instanceKey(target);
   const row = draft.read('instance', key);
-  if (row?.holder === undefined) return applyPatch(draft, target, wanted);
-  draft.put('instance', key, { ...row, patches: [...row.patches, wanted] });
-  return true;
+  if (row?.holder === undefined) return applyPatch(draft, target, wanted) ? 'applied' : 'stale';
+  // One without a condition replaces whatever those before it would have made.
+  const before = wanted.version === undefined ? [] : row.patches;
+  if (before.length >= PATCHES_MAX) return 'tooMany';
+  draft.put('instance', key, { ...row, patches: [...before, wanted] });
+  return 'applied';
 }
 
 const applyPatch = (draft: Draft, target: Pick<Target, 'service' | 'key'>, wanted: StatePatch): boolean =>

@@ -49,6 +49,7 @@ const OUTCOMES: { readonly [O in Outcome]: boolean } = {
   unknownDeployment: true,
   incompatibleDeployment: true,
   unknownTarget: true,
+  tooMany: true,
   inUse: false,
   stale: true,
 };

@@ -255,6 +255,9 @@ function toAwaiting(message: Message<'Suspension'>): Awaiting {
 }
 
 const JOURNAL_MISMATCH = 570;
+/** A report is kept with its invocation and shown to people; it is no place for data. */
+const MESSAGE_CHARS_MAX = 8192;
+const STACK_CHARS_MAX = 16_384;
 
 function toFailed(message: Message<'Error'>): AnswerEnd {
   const { relatedCommandIndex: index, relatedCommandName: name, relatedCommandType: type } = message;
@@ -266,8 +269,8 @@ function toFailed(message: Message<'Error'>): AnswerEnd {
   const failure: AttemptFailure = {
     code: message.code === JOURNAL_MISMATCH ? 'RT0016' : 'RT0007',
     status: message.code,
-    message: message.message,
-    ...(message.stacktrace === '' ? {} : { stack: message.stacktrace }),
+    message: message.message.slice(0, MESSAGE_CHARS_MAX),
+    ...(message.stacktrace === '' ? {} : { stack: message.stacktrace.slice(0, STACK_CHARS_MAX) }),
     ...(Object.keys(related).length === 0 ? {} : { relatedCommand: related }),
   };
   const { nextRetryDelay } = message;

@@ -110,9 +110,9 @@ export interface Operations {
   state(service: string, key: string): ObjectState;
   /**
    * Replaces the whole state of a key, when no exclusive handler holds it. A `version` that is not the state's when
-   * that is done leaves it as it is; calls back when the request is durable.
+   * that is done leaves it as it is; calls back when the request is durable. `tooMany`: nothing will come of it.
    */
-  patchState(request: PatchStateRequest, done: () => void): void;
+  patchState(request: PatchStateRequest, done: (outcome: Outcome) => void): void;
   /** Settings of a service or handler until its next revision; `undefined`: it has no such service or handler. */
   updateService(name: string, change: ServiceChange): Promise<ServiceMetadata | undefined>;
   /**

@@ -203,7 +203,8 @@ export class LocalEngine implements Invocations, Operations {
     }
     const row = state.get('completed', id);
     let kept = INPUT_ONLY;
-    if (row !== undefined && row.entries > 0 && from > 0) {
+    // What cannot be restarted at all is told first.
+    if (row !== undefined && row.role !== 'workflow' && row.entries > 0 && from > 0) {
       if ((row.protocolVersion ?? 0) < SEED_PROTOCOL_VERSION) return { kind: 'oldProtocol' };
       const prefix = keptPrefix(journalOf(this.partition.state, id), from);
       if (typeof prefix === 'string') return { kind: 'badRange', reason: prefix };
@@ -233,9 +234,9 @@ export class LocalEngine implements Invocations, Operations {
     return { version: stateVersion(entries), entries };
   }
 
-  patchState({ service, key, version, entries }: PatchStateRequest, done: () => void): void {
+  patchState({ service, key, version, entries }: PatchStateRequest, done: (outcome: Outcome) => void): void {
     const command: Command = { type: 'patchState', service, key, patch: { version, entries } };
-    this.partition.propose(command, () => done());
+    this.partition.propose(command, done);
   }
 
   /** Undefined: nothing is pinned; `none`: no deployment has the service any more. */

@@ -105,9 +105,9 @@ export class Script implements Operations {
     this.asked.push(['state', service, key]);
     return this.stored;
   }
-  patchState(request: PatchStateRequest, done: () => void) {
+  patchState(request: PatchStateRequest, done: (outcome: Outcome) => void) {
     this.asked.push(request);
-    done();
+    done(this.outcome ?? 'applied');
   }
   updateService(name: string, change: ServiceChange) {
     this.asked.push([name, change]);

@@ -99,6 +99,8 @@ function fail(
       return;
     }
     case 'pause':
+      // Whoever asked for it did so after the cancellation, which would have taken an earlier request back.
+      if (pausesNow(inv)) return;
       if (isCancelled) {
         // It has not seen that yet, and would have nothing to do for whoever resumes it but to unwind.
         inv.failures = NO_FAILURES;

@@ -14,5 +14,5 @@ export function patchState(draft: Draft, { service, key, patch: wanted }: Comman
   ) {
     return 'stale';
   }
-  return patch(draft, { service, key }, wanted) ? 'applied' : 'stale';
+  return patch(draft, { service, key }, wanted);
 }

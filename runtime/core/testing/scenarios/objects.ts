@@ -181,6 +181,14 @@ export const objects: Scenarios = {
       patch('Obj/k', {}),
     ],
   },
+  'patches that wait are few, and one without a condition takes the place of all before it': {
+    steps: [
+      invoke('holder', 'Obj/k/set'),
+      ...Array.from({ length: 17 }, (_, n) => patch('Obj/k', { n: `${n}` }, 'an older version')),
+      patch('Obj/k', { a: '1' }),
+      kill('holder'),
+    ],
+  },
   'patches of a held key are applied between its holders': {
     steps: [
       invoke('holder', 'Obj/k/set'),
