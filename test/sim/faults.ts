@@ -122,6 +122,7 @@ export const KINDS: readonly string[] = [
   'disk.lostSector',
   'disk.tornSector',
   'disk.lostName',
+  'zombieOfEarlierLife',
   ...DEEDS,
   ...Object.values(COMMANDS),
   ...Object.values(OPS),

@@ -22,12 +22,24 @@ function mutate({ name, edits }: Mutant, file: string): string {
     if (times !== 1) {
       throw new Error(
         `the mutant '${name}' does not fit ${file} any more: the text '${find}' is there ${times} times; ` +
-          'adapt test/sim/mutants.ts to the change',
+          'adapt test/sim/mutants/ to the change',
       );
     }
     text = text.replace(find, () => replace);
   }
   return text;
+}
+
+/** The mutants that do not fit the code any more, and why. */
+export function misfits(): readonly string[] {
+  return MUTANTS.flatMap(mutant => {
+    try {
+      for (const file of Object.keys(mutant.edits)) mutate(mutant, file);
+      return [];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  });
 }
 
 /** From now on the mutant's files are loaded with the bug in them. */

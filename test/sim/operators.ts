@@ -18,11 +18,12 @@ const DEEDS = {
   cancel: 5,
   kill: 2.5,
   pause: 4,
+  cancelAndPause: 3,
   resume: 4,
   restart: 5,
   purge: 2,
   purgeJournal: 1.5,
-  patch: 4,
+  patch: 6,
   update: 1.5,
   deploy: 3,
   promote: 1.5,
@@ -32,7 +33,7 @@ const DEEDS = {
 } as const;
 type Deed = keyof typeof DEEDS;
 /** What does not take back recorded work. */
-const FOR_PROGRAMS = { cancel: 5, kill: 1.5, pause: 2, resume: 2 } as const;
+const FOR_PROGRAMS = { cancel: 5, kill: 1.5, pause: 2, cancelAndPause: 1, resume: 2 } as const;
 
 const encoder = new TextEncoder();
 const json = (value: string): Uint8Array => encoder.encode(JSON.stringify(value));
@@ -74,6 +75,14 @@ export class Operators {
     cancel: engine => this.#withActive('cancel', (id, done) => engine.cancel(id, done)),
     kill: engine => this.#withActive('kill', (id, done) => engine.kill(id, done)),
     pause: engine => this.#withActive('operatorPause', (id, done) => engine.pause(id, done)),
+    /** Two requests at once, in either order. */
+    cancelAndPause: engine => {
+      const id = this.#failing('running') ?? this.#active();
+      const isCancelledFirst = this.#parts.random.chance(0.7);
+      if (isCancelledFirst) this.#with('cancel', id, (of, done) => engine.cancel(of, done));
+      this.#with('operatorPause', id, (of, done) => engine.pause(of, done));
+      if (!isCancelledFirst) this.#with('cancel', id, (of, done) => engine.cancel(of, done));
+    },
     resume: engine => {
       const id = this.#active();
       if (id !== undefined) this.#resume(engine, id, this.#choice());
@@ -83,9 +92,9 @@ export class Operators {
     purgeJournal: engine => this.#withCompleted('purgeJournal', (id, done) => engine.purgeJournal(id, done)),
     patch: engine => {
       const of = {
-        service: this.#parts.random.pick(['ledger', 'ledger', 'vault']),
+        service: this.#parts.random.pick(['ledger', 'ledger', 'vault', 'flow']),
         // Often where a crowd is.
-        key: this.#parts.random.chance(0.4) ? 'd0.1' : objectKey(this.#parts.random),
+        key: this.#parts.random.chance(0.6) ? 'd0.1' : objectKey(this.#parts.random),
       };
       for (let times = this.#parts.random.pick([1, 1, 2, 3]); times > 0; times--) this.#patch(engine, of);
     },
@@ -163,9 +172,10 @@ export class Operators {
       .map(key => [key, json(`patched ${random.int(0, 9)}`)]);
     this.#note(`patch of version ${wanted}`, name);
     const holder = checkers.keys.holder(of);
-    engine.patchState({ ...of, ...(wanted === undefined ? {} : { version: wanted }), entries: patch }, () =>
-      faults.count(holder === undefined ? 'patch' : 'patchUnderHolder'),
-    );
+    const request = { ...of, ...(wanted === undefined ? {} : { version: wanted }), entries: patch };
+    engine.patchState(request, outcome => {
+      if (outcome === 'applied') faults.count(holder === undefined ? 'patch' : 'patchUnderHolder');
+    });
   }
 
   #update(engine: LocalEngine): void {
@@ -216,8 +226,19 @@ export class Operators {
   }
 
   #active(): InvocationId | undefined {
-    const active = [...this.#parts.checkers.model.rows('invocation')].map(({ id }) => id);
-    return this.#pick(this.#parts.random.chance(0.85) ? active : [...this.#parts.clients.accepted]);
+    const { random, checkers } = this.#parts;
+    const failing = random.chance(0.35) ? this.#failing(undefined) : undefined;
+    if (failing !== undefined) return failing;
+    const active = [...checkers.model.rows('invocation')].map(({ id }) => id);
+    return this.#pick(random.chance(0.85) ? active : [...this.#parts.clients.accepted]);
+  }
+
+  /** What has failed most; people look at that first. */
+  #failing(status: 'running' | undefined): InvocationId | undefined {
+    const rows = [...this.#parts.checkers.model.rows('invocation')]
+      .filter(({ state, failures }) => failures.counted > 0 && (status ?? state.status) === state.status)
+      .toSorted((a, b) => b.failures.counted - a.failures.counted);
+    return rows[0]?.id;
   }
 
   #completed(): InvocationId | undefined {

@@ -111,7 +111,7 @@ const COMMON_WEIGHTS = {
 };
 const NONE = { get: 0, keys: 0, set: 0, clear: 0, clearAll: 0, promise: 0, peek: 0, settle: 0 };
 const READS = { get: 5, keys: 1.5 };
-const WRITES = { set: 7, clear: 1.5, clearAll: 0.8 };
+const WRITES = { set: 7, clear: 1.5, clearAll: 2 };
 const PROMISES = { promise: 4, peek: 1.5, settle: 2.5 };
 type Weights = Readonly<Record<Step['kind'], number>>;
 const STEP_WEIGHTS: Readonly<Record<Kind, Weights>> = {
@@ -249,6 +249,8 @@ function randomOffer(random: SimRandom): Offered {
 function randomRun(random: SimRandom): Leaf {
   const attempts = random.chance(0.2) ? { attempts: random.int(1, 3) } : {};
   const failures = random.pick([0, 0, 0, 1, 2, 9]);
-  const ms = random.pick([0, 0, random.int(1, 20), random.int(1, 400)]);
+  // What fails to the end often does so slowly, and somebody acts meanwhile.
+  const slow = failures === 9 ? [random.int(300, 1500), random.int(300, 1500)] : [];
+  const ms = random.pick([0, 0, random.int(1, 20), random.int(1, 400), ...slow]);
   return { kind: 'run', failures, terminal: random.chance(0.06), ms, ...attempts };
 }

@@ -27,4 +27,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 115,
     mutant: 'a part of a cut answer is applied',
   },
+  {
+    name: 'paused after it was cancelled, it went on when its retries were used up in the attempt between',
+    seed: 50835,
+    mutant: 'who gives up looks at the cancellation and not at the pause',
+  },
 ];

@@ -1,6 +1,7 @@
 /**
  * The simulation as a test: 300 seeds, each twice, on both cores; programs whose sums must be exact; and the planted
- * bugs, which show that the checkers see what they are there for. `node test/sim/main.ts --seed N --trace` shows a run that failed here.
+ * bugs, which show that the checkers see what they are there for. `node test/sim/main.ts --seed N --trace` shows a
+ * run that failed here.
  */
 
 import { execFile } from 'node:child_process';
@@ -8,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { KINDS } from './faults.ts';
 import type { Many } from './many.ts';
-import { MUTANTS } from './mutants.ts';
+import { MUTANTS, misfits } from './mutants.ts';
 import { REGRESSIONS } from './regressions.ts';
 import { summary } from './summary.ts';
 
@@ -81,6 +82,10 @@ test('seeds that broke once hold', { timeout: 60_000 }, async () => {
   for (const run of runs) if (run.broken !== undefined) throw new Error(summary(run));
   const planted = new Set(MUTANTS.map(({ name }) => name));
   expect(REGRESSIONS.filter(({ mutant }) => !planted.has(mutant))).toEqual([]);
+});
+
+test('every planted bug fits the code', () => {
+  expect(misfits()).toEqual([]);
 });
 
 test('every planted bug is found within 1,000 seeds, by the checker it is for', {

@@ -5,6 +5,7 @@
 
 import type { Command } from '../../runtime/core/command.ts';
 import type { Outcome as CommandOutcome } from '../../runtime/core/effect.ts';
+import type { InvocationId } from '../../runtime/core/model.ts';
 import { readAttempt } from '../../runtime/invoker/attempt.ts';
 import { Checkers } from './checkers/index.ts';
 import type { Fact } from './checkers/log-checker.ts';
@@ -24,11 +25,12 @@ import type { Violation } from './violation.ts';
 
 /** Faults strike and clients begin for this long. */
 const TURBULENT_MS = 40_000;
-/** Then all has to be over within this; the clock may have been set back by most of an hour. */
-const DRAIN_MS_MAX = 2 * 3600_000;
-/** Retention is at most 40 s, and again the clock. */
-const RETENTION_MS_MAX = 2 * 3600_000;
-const EVENTS_MAX = 300_000;
+/** Then all has to be over within this, and as long again as the clock was set back. */
+const DRAIN_MS_MAX = 20 * 60_000;
+/** Retention is at most 60 s, and again the clock. */
+const RETENTION_MS_MAX = 5 * 60_000;
+/** Ten times what the longest of many runs took. */
+const EVENTS_MAX = { mixed: 40_000, programs: 200_000 } as const;
 const WATCH_MS = 1000;
 const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:1';
 const SECOND_ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:2';
@@ -50,7 +52,11 @@ export class World {
   readonly #operators: Operators;
   readonly #programs: number;
   readonly #machine: Machine;
+  /** Answers of invocations whose ids may live again. */
+  readonly #orphans = new Map<InvocationId, readonly Orphan[]>();
   #isRegistered = false;
+  /** How far the wall clock was set back, all in all: what is due by it may come so much later. */
+  #setBackMs = 0;
   /** Since when the wall clock has been steady. */
   #steadySinceMs = 0;
   #phase: 'turbulent' | 'draining' | 'retaining' | 'over' = 'turbulent';
@@ -147,8 +153,9 @@ export class World {
 
   #isOver(): boolean {
     if (this.violation !== undefined || this.#phase === 'over') return true;
-    if (this.scheduler.executed > EVENTS_MAX) {
-      this.report('liveness', `${EVENTS_MAX} events and no end, in phase ${this.#phase}`);
+    const eventsMax = EVENTS_MAX[this.#programs > 0 ? 'programs' : 'mixed'];
+    if (this.scheduler.executed > eventsMax) {
+      this.report('liveness', `${eventsMax} events and no end, in phase ${this.#phase}`);
       return true;
     }
     if (this.#phase === 'turbulent') this.#machine.tick();
@@ -178,6 +185,7 @@ export class World {
         this.faults.count(forward ? 'clockForward' : 'clockBack');
         this.#checkers.timers.clockJumps();
         this.scheduler.skewMs += forward ? jumpMs : -jumpMs;
+        if (!forward) this.#setBackMs += jumpMs;
         this.#steadySinceMs = this.scheduler.nowMs;
       });
     }
@@ -185,16 +193,32 @@ export class World {
 
   /** An answer arrives a second time, or long after anybody waited for it, as through a proxy. */
   #orphaned(orphan: Orphan): void {
+    const { life } = orphan;
+    if (life.idempotencyKey !== undefined || life.kind === 'run') {
+      this.#orphans.set(life.id, [...(this.#orphans.get(life.id) ?? []), orphan]);
+    }
     if (!this.#random.chance(0.2) || !this.faults.draw('zombieAnswer')) return;
     const delayMs = this.#random.pick([0, this.#random.int(0, 100), this.#random.int(0, 3000)]);
     this.scheduler.after(delayMs, 'zombie answers', () => this.#propose(orphan));
+  }
+
+  /** Its id may have had an earlier life, whose answers still come when this one has an attempt of that number. */
+  #attemptStarts(id: InvocationId, attempt: number): void {
+    for (const orphan of this.#orphans.get(id) ?? []) {
+      if (orphan.attempt !== attempt || !this.faults.draw('zombieAnswer')) continue;
+      this.scheduler.after(this.#random.int(0, 20), 'zombie of an earlier life', () => {
+        if (this.#checkers.lives.lives.get(id) !== orphan.life) this.#propose(orphan);
+      });
+    }
   }
 
   /** Only the core's guard is between it and the journal, once a later attempt is the current one. */
   #propose({ life, attempt, seenEntries, payload }: Orphan): void {
     const partition = this.#machine.serving?.partition;
     if (partition === undefined || !this.faults.isOn) return;
-    if (attempt >= life.attempt || this.#checkers.lives.lives.get(life.id) !== life) return;
+    // One of an earlier life under the same id comes too late as well.
+    const isOver = this.#checkers.lives.lives.get(life.id) !== life;
+    if (attempt >= life.attempt && !isOver) return;
     const inv = this.#checkers.model.get('invocation', life.id);
     const version = inv?.pinned?.protocolVersion ?? 6;
     const outcome = readAttempt(
@@ -207,7 +231,7 @@ export class World {
     if (outcome.kind !== 'answered') return;
     const { ops, end } = outcome.answer;
     if (end.kind !== 'completed' && end.kind !== 'suspended') return;
-    this.faults.count('zombieAnswer');
+    this.faults.count(isOver ? 'zombieOfEarlierLife' : 'zombieAnswer');
     partition.propose({
       type: 'attempt',
       id: life.id,
@@ -286,7 +310,7 @@ export class World {
 
   #enter(phase: 'draining' | 'retaining', withinMs: number): void {
     this.#phase = phase;
-    this.#phaseEndsMs = this.scheduler.nowMs + withinMs;
+    this.#phaseEndsMs = this.scheduler.nowMs + withinMs + this.#setBackMs;
     this.#trace.add(this.scheduler.nowMs, `phase ${phase}`);
   }
 
@@ -308,6 +332,9 @@ export class World {
     const { command } = record;
     const id = 'id' in command ? command.id : command.type === 'timerFired' ? command.timer : '';
     this.#countFact(command, outcome);
+    for (const effect of effects) {
+      if (effect.type === 'startAttempt') this.#attemptStarts(effect.id, effect.attempt);
+    }
     const caused = effects.map(effect => effect.type).join();
     this.#trace.add(this.scheduler.nowMs, `durable ${position} ${command.type} ${id} ${outcome} ${caused}`);
   }

@@ -1,7 +1,7 @@
 /**
  * What handlers see. C6: the same await gives the same value at every attempt, whatever the attempts were cut into.
  * W2: a step whose result was in the log when an attempt was sent never runs again. C7: an awakeable has the first
- * value that was accepted. P1: an attempt is sent with nothing that is not in the log.
+ * value that was accepted, the waits for a named signal take its values in order. P1: an attempt is sent with nothing that is not in the log.
  */
 
 import { isDeepStrictEqual } from 'node:util';

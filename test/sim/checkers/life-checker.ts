@@ -127,7 +127,8 @@ export class LifeChecker {
 
   #attemptEnded(command: CommandOf<'attempt'>, fact: Fact, before: ModelState): void {
     const life = this.lives.get(command.id);
-    if (life === undefined || life.result !== undefined || !life.open || life.attempt !== command.attempt) {
+    const isCurrent = life?.attempt === command.attempt && life.randomSeed === command.randomSeed;
+    if (life === undefined || life.result !== undefined || !life.open || !isCurrent) {
       const current = life === undefined ? 'unknown' : `at ${life.attempt}, ${life.open ? 'open' : 'closed'}`;
       this.#report('C4', `attempt ${command.attempt} of ${command.id} was accepted, which is ${current}`);
       return;

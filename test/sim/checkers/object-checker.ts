@@ -10,7 +10,7 @@ import { decodeFrame, decodeFrames, type Message, MessageType } from '@holdfast/
 import type { CommandOf } from '../../../runtime/core/command.ts';
 import type { Entry, NotificationResult, Target } from '../../../runtime/core/model.ts';
 import { instanceKey } from '../../../runtime/core/table.ts';
-import { isAlone } from '../targets.ts';
+import { isAlone, isWorkflow } from '../targets.ts';
 import type { Report } from '../violation.ts';
 import type { KeyChecker } from './key-checker.ts';
 import type { Appended } from './life-checker.ts';
@@ -30,6 +30,8 @@ interface Keyed {
 
 interface Read {
   readonly life: Life;
+  /** Record that started its attempt; this one may start the next. */
+  readonly attemptAt: number;
   readonly what: string;
   readonly agrees: (content: Content) => boolean;
 }
@@ -160,7 +162,12 @@ export class ObjectChecker {
         return;
       case 'GetEagerStateKeysCommand': {
         const keys = (decoded.message.value?.keys ?? []).map(text).sort().join();
-        this.#eager(life, { life, what: `keys '${keys}'`, agrees: content => keysOf(content) === keys });
+        this.#eager(life, {
+          life,
+          attemptAt: life.attemptAt,
+          what: `keys '${keys}'`,
+          agrees: content => keysOf(content) === keys,
+        });
         return;
       }
       default:
@@ -183,11 +190,11 @@ export class ObjectChecker {
     this.#shared = [];
     const [first] = reads;
     if (first === undefined) return;
-    const { life } = first;
+    const { life, attemptAt } = first;
     const { history } = this.#object(life.target);
     const current = history.filter(({ position: since }, index) => {
       const until = history[index + 1]?.position ?? position + 1;
-      return since < position && until > life.attemptAt;
+      return since < position && until > attemptAt;
     });
     if (current.some(({ content }) => reads.every(({ agrees }) => agrees(content)))) return;
     const what = reads.map(read => read.what).join(', ');
@@ -198,10 +205,11 @@ export class ObjectChecker {
   #patch({ service, key, patch }: CommandOf<'patchState'>, fact: Fact): void {
     const of = { service, key };
     if (this.#keys.holder(of) !== undefined) {
-      this.#object(of).patches.push(patch);
+      // More than the row takes are refused.
+      if (fact.outcome === 'applied') this.#object(of).patches.push(patch);
       return;
     }
-    const applies = this.#apply(of, patch, fact.position);
+    const applies = (!isWorkflow(service) || this.#hasRun(of)) && this.#apply(of, patch, fact.position);
     if (applies !== (fact.outcome === 'applied')) {
       this.#report('O1', `patch ${fact.position} of ${instanceKey(of)} is ${fact.outcome}, which is wrong`);
     }
@@ -212,6 +220,15 @@ export class ObjectChecker {
     if (version !== undefined && wanted !== shown(this.#now(of))) return false;
     this.#become(of, position, new Map(entries.map(([key, value]) => [key, text(value)])));
     return true;
+  }
+
+  /** Whether the run of this workflow key is known: then its state is kept. */
+  #hasRun(of: Pick<Target, 'service' | 'key'>): boolean {
+    for (const { id, kind, target } of this.#lives.all()) {
+      const isRun = kind === 'run' && target.service === of.service && target.key === of.key;
+      if (isRun && this.#lives.isKnown(id)) return true;
+    }
+    return false;
   }
 
   #forget(id: string, { position }: Fact): void {
@@ -257,7 +274,8 @@ const WRITES: readonly number[] = [
 function eagerRead(life: Life, message: Message<'GetEagerStateCommand'>): Read {
   const key = text(message.key);
   const value = message.value === undefined ? undefined : text(message.value);
-  return { life, what: `${key} = ${value}`, agrees: content => content.get(key) === value };
+  const { attemptAt } = life;
+  return { life, attemptAt, what: `${key} = ${value}`, agrees: content => content.get(key) === value };
 }
 
 /** `key` undefined: the keys were asked for. */

@@ -41,8 +41,8 @@ export class SignalChecker {
         return one.life === life && one.signal === signal && isDeepStrictEqual(one.result, result);
       });
       if (at >= 0) journaled.splice(at, 1);
-      // One that ends with this record may keep no journal.
-      else if (life !== undefined && life.result === undefined && life.attempt > 0) {
+      // One that ends with this record may keep no journal, one that begins with it may have begun after the signal.
+      else if (life !== undefined && life.result === undefined && life.attempt > 0 && before(life, fact)) {
         this.#report('C7', `signal ${signal} to ${nameOf(life)}, record ${fact.position}, is lost`);
       }
     }
@@ -51,3 +51,5 @@ export class SignalChecker {
     }
   }
 }
+
+const before = (life: Life, { position }: Fact): boolean => life.bornAt < position;

@@ -15,7 +15,7 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
   {
     name: 'a stale patch is said to be applied',
     edits: {
-      'runtime/core/handlers/patch-state.ts': [["? 'applied' : 'stale'", "? 'applied' : 'applied'"]],
+      'runtime/core/instance.ts': [["? 'applied' : 'stale'", "? 'applied' : 'applied'"]],
     },
     found: ['O1'],
   },
@@ -24,8 +24,8 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
     edits: {
       'runtime/core/instance.ts': [
         [
-          '  if (row?.holder === undefined) return applyPatch(draft, target, wanted);\n',
-          '  if (row?.first === undefined) return applyPatch(draft, target, wanted);\n',
+          '  if (row?.holder === undefined) return applyPatch',
+          '  if (row?.first === undefined) return applyPatch',
         ],
       ],
     },
@@ -34,9 +34,7 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
   {
     name: 'patches that waited come in reverse',
     edits: {
-      'runtime/core/instance.ts': [
-        ['patches: [...row.patches, wanted]', 'patches: [wanted, ...row.patches]'],
-      ],
+      'runtime/core/instance.ts': [['patches: [...before, wanted]', 'patches: [wanted, ...before]']],
     },
     found: ['O1'],
   },
@@ -63,6 +61,18 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
     name: 'a pause of what backs off leaves the retry timer',
     edits: { 'runtime/core/handlers/pause.ts': [['      draft.stopTimer(state.timer);\n', '']] },
     found: ['C8'],
+  },
+  {
+    name: 'who gives up looks at the cancellation and not at the pause',
+    edits: {
+      'runtime/core/handlers/attempt.ts': [
+        [
+          '      if (pausesNow(inv)) return;\n      if (isCancelled) {\n        // It has not',
+          '      if (isCancelled) {\n        // It has not',
+        ],
+      ],
+    },
+    found: ['O2'],
   },
   {
     name: 'what is paused wakes up',

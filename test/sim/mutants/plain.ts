@@ -47,7 +47,12 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'any attempt of a running invocation is accepted',
-    edits: { 'runtime/core/handlers/attempt.ts': [[' || inv.attempt !== command.attempt', '']] },
+    edits: { 'runtime/core/handlers/attempt.ts': [['if (inv.attempt !== command.attempt || ', 'if (']] },
+    found: ['C4'],
+  },
+  {
+    name: 'an answer to an earlier life is accepted',
+    edits: { 'runtime/core/handlers/attempt.ts': [[' || inv.randomSeed !== command.randomSeed', '']] },
     found: ['C4'],
   },
   {
@@ -141,7 +146,7 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a delivered completion stays pending',
-    edits: { 'runtime/core/lifecycle.ts': [['  inv.pending = rest;\n', '']] },
+    edits: { 'runtime/core/lifecycle.ts': [['  inv.pending = inv.pending.toSpliced(at, 1);\n', '']] },
     found: ['C2', 'C7'],
   },
   {
