@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /** Whole systems: several processes each, or both cores. They are run one file at a time, and not beside others. */
-const SYSTEM = ['test/sim/sim.test.ts', 'test/e2e/**/*.test.ts', 'examples/{hello,expense-approval}/**/*.test.ts'];
+const SYSTEM = [
+  'test/sim/sim.test.ts',
+  'test/e2e/**/*.test.ts',
+  'examples/{hello,expense-approval}/**/*.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -29,7 +29,8 @@ const done = (completionId: number): Entry => ({
 });
 const signal: Entry = { kind: 'signal', signal: 17, result: { kind: 'void' } };
 
-const JOURNAL = [input, run(1), done(1), set, call(2), run(4), done(2), signal, done(4), done(3), output];
+const get = command(0x0407, encodeFrame('GetEagerStateCommand', { key: new Uint8Array([1]), void: true }));
+const JOURNAL = [input, run(1), done(1), get, call(2), run(4), done(2), signal, done(4), done(3), output];
 
 test.each<[name: string, journal: readonly Entry[], from: number, kept: number[], ids: number[]]>([
   ['the input alone', JOURNAL, 0, [0], []],
@@ -45,6 +46,7 @@ test.each<[name: string, journal: readonly Entry[], from: number, kept: number[]
 test.each<[journal: readonly Entry[], from: number, why: RegExp]>([
   [JOURNAL, 10, /entry 10 is the output/],
   [JOURNAL, 11, /entry 10 is the output/],
+  [[input, run(1), done(1), set], 3, /entry 3 writes state/],
   [JOURNAL.slice(0, 9), 9, /has 9 entries, so the last one is 8/],
   [JOURNAL.slice(0, 9), 5, /command at entry 4 has no result/],
 ])('a prefix that cannot be kept', (journal, from, why) => {

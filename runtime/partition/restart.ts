@@ -22,9 +22,8 @@ export function keptPrefix(journal: Iterable<Entry>, from: number): KeptJournal 
       if (!wanted.delete(entry.completionId) && index > from) continue;
     } else if (index > from) continue;
     else if (entry.kind === 'command') {
-      if (entry.type === MessageType.OutputCommand) {
-        return `entry ${index} is the output: nothing would be left to run. Keep entries before it.`;
-      }
+      const refused = NOT_KEPT[entry.type];
+      if (refused !== undefined) return `entry ${index} ${refused}. Keep entries before it.`;
       for (const id of completionsOf(entry.frame)) {
         wanted.set(id, index);
         completionIds = addCompletionId(completionIds, id);
@@ -37,6 +36,16 @@ export function keptPrefix(journal: Iterable<Entry>, from: number): KeptJournal 
   if (open !== undefined) return `the command at entry ${open} has no result. Keep entries before it.`;
   return { entries: kept, completionIds };
 }
+
+const WRITES_STATE =
+  'writes state: the handler would take that for the state of its key, which others may have changed since';
+/** Commands that a restart cannot begin with. */
+const NOT_KEPT: Readonly<Record<number, string>> = {
+  [MessageType.OutputCommand]: 'is the output: nothing would be left to run',
+  [MessageType.SetStateCommand]: WRITES_STATE,
+  [MessageType.ClearStateCommand]: WRITES_STATE,
+  [MessageType.ClearAllStateCommand]: WRITES_STATE,
+};
 
 /** The ids that a command claims; the handler chose them. */
 function completionsOf(bytes: Uint8Array): readonly number[] {
