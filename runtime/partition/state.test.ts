@@ -34,7 +34,10 @@ const pointer = (n: number): ServicePointer => ({
 
 const TABLES = ['timer', 'journal', 'service', 'instance', 'state', 'promise'] as const;
 /** Large enough for all there is, and so small that what is cached is pushed out. */
-const caches = fc.constantFrom({ states: 100, instances: 100 }, { states: 2, instances: 3 });
+const caches = fc.constantFrom(
+  { states: 100, instances: 100, rows: 100 },
+  { states: 2, instances: 3, rows: 4 },
+);
 
 type Step =
   | {

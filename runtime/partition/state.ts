@@ -45,8 +45,10 @@ export interface CacheSizes {
   readonly states: number;
   /** Up to so many keys of the instance table are known; past that the store is asked. */
   readonly instances: number;
+  /** Rows that the last flush has stored, with those that were read since. */
+  readonly rows: number;
 }
-const CACHES: CacheSizes = { states: 10_000, instances: 100_000 };
+const CACHES: CacheSizes = { states: 10_000, instances: 100_000, rows: 20_000 };
 
 export class State implements View {
   private readonly store: Store;
@@ -89,7 +91,13 @@ export class State implements View {
     if (slot !== undefined) return slot.row;
     if (table === 'instance' && this.instances !== undefined && !this.instances.has(key)) return undefined;
     const bytes = this.store.get(encodeKey(table, key));
-    return bytes === undefined ? undefined : decodeRow(table, bytes);
+    if (bytes === undefined) return undefined;
+    const row = decodeRow(table, bytes);
+    // What is read is read again soon: a timer that fires, by the queue and then by its record.
+    if (this.flushed.size < this.caches.rows) {
+      this.flushed.write({ table, key, row, fresh: false } as TableWrite);
+    }
+    return row;
   }
 
   scan<N extends TableName>(table: N, prefix: string): Iterable<readonly [string, Rows[N]]> {
