@@ -42,6 +42,7 @@ test.each<[string, Handler, readonly Uint8Array[], string[]]>([
   [
     'may come again, for the children since',
     async ctx => {
+      // A handler that goes on when it is cancelled.
       for (let i = 0; i < 2; i++)
         await X(ctx)
           .x()

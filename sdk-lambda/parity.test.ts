@@ -199,6 +199,7 @@ test.each<[string, (ctx: Context, sdk: Sdk) => unknown, Row]>([
     'a wait that was cancelled can be combined',
     async (ctx, { RestatePromise }) => {
       const [timer, mapped] = [ctx.sleep(1), ctx.sleep(2).map(() => 2)];
+      // Both are cancelled, and the handler goes on.
       for (const wait of [timer, mapped]) await wait.catch(() => {});
       return RestatePromise.all([timer.map(() => 1), mapped]).orTimeout(3);
     },
@@ -208,6 +209,7 @@ test.each<[string, (ctx: Context, sdk: Sdk) => unknown, Row]>([
     'a wait that was cancelled is not awaited again',
     async ctx => {
       const timer = ctx.sleep(1);
+      // It is cancelled, and the handler goes on.
       await timer.catch(() => {});
       return timer;
     },

@@ -52,7 +52,7 @@ export function release(
   }
   // A scheduled one has taken nothing yet.
   if (row?.holder !== inv.id) return;
-  for (const patch of row.patches) applyPatch(draft, inv.target, patch);
+  for (const patch of row.patches) replaceState(draft, inv.target, patch);
   const next = row.first === undefined ? undefined : draft.invocation(row.first);
   const { run } = row;
   if (next === undefined) {
@@ -98,16 +98,13 @@ export function patch(
 ): 'applied' | 'stale' | 'tooMany' {
   const key = instanceKey(target);
   const row = draft.read('instance', key);
-  if (row?.holder === undefined) return applyPatch(draft, target, wanted) ? 'applied' : 'stale';
+  if (row?.holder === undefined) return replaceState(draft, target, wanted) ? 'applied' : 'stale';
   // One without a condition replaces whatever those before it would have made.
   const before = wanted.version === undefined ? [] : row.patches;
   if (before.length >= PATCHES_MAX) return 'tooMany';
   draft.put('instance', key, { ...row, patches: [...before, wanted] });
   return 'applied';
 }
-
-const applyPatch = (draft: Draft, target: Pick<Target, 'service' | 'key'>, wanted: StatePatch): boolean =>
-  replaceState(draft, target, wanted);
 
 /** The run of a workflow key is known from its acceptance on, so that what the key has is kept for it. */
 export function reserveRun(draft: Draft, { id, target }: Pick<Invocation, 'id' | 'target'>): void {

@@ -79,7 +79,7 @@ export interface Input {
   readonly startAt: number;
 }
 
-export function journalInput(draft: Draft, inv: Working<Invocation>, { headers, body }: Input): void {
+function journalInput(draft: Draft, inv: Working<Invocation>, { headers, body }: Input): void {
   draft.append(inv, { kind: 'input', headers, body });
   inv.commands = 1;
 }

@@ -145,3 +145,10 @@ test.each(refused)('%s %s', (code, why, sent) => {
     expect.objectContaining({ code, message: expect.stringMatching(why) }) as Error,
   );
 });
+
+test('a long failure is cut', () => {
+  const message = 'm'.repeat(100_000);
+  const { end } = read(['Error', { code: 500, message, stacktrace: message }]);
+  if (end.kind !== 'failed') throw new Error('it did not fail');
+  expect([end.failure.message.length, end.failure.stack?.length]).toEqual([8192, 16_384]);
+});

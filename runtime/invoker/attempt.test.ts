@@ -61,3 +61,13 @@ test('state takes only the room that the journal leaves in a Lambda request', ()
   const { request, start } = sent([entry('a', 3_000_000), entry('b', 10)], 32 * 2 ** 20, 3_000_000);
   expect([keys(start), start.partialState, tooLarge(request)]).toEqual([['b'], true, undefined]);
 });
+
+test('a huge state is not read to its end to be left out', () => {
+  let read = 0;
+  function* huge(): Iterable<StateEntry> {
+    for (; read < 10_000; read++) yield entry(`k${read}`, 50);
+  }
+  const of = { inv, deployment: deployment('one'), journal: [input(1)], state: huge(), nowMs: 70 };
+  encodeAttempt(of, 200);
+  expect(read).toBeLessThan(200);
+});

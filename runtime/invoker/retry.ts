@@ -37,7 +37,7 @@ export const OVERRIDE_MS_MAX = 24 * 3600_000;
  * may come from something in between: a few times may be bad luck.
  */
 const SUSPECT: ReadonlySet<string> = new Set(['RT0003', 'RT0012', 'RT0016', 'RT0017', 'RT0019']);
-export const SUSPECT_MAX = 3;
+const SUSPECT_MAX = 3;
 
 /** `failures` are those before this one; `jitter` is uniform in [0, 1). */
 export function nextStep(

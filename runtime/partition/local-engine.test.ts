@@ -55,3 +55,21 @@ test.for<readonly [string, string, string]>([
     ) as Error,
   );
 });
+
+test('a restart is planned on what has ended, never on what is about to', async () => {
+  const world = new World();
+  const partition = await world.open();
+  const engine = world.engine(partition);
+  partition.propose({ type: 'registerDeployment', deployment: deployment('one'), keepSettings: false });
+  await settled();
+  const target = { service: 'Svc', handler: 'a', key: '' };
+  engine.invoke({ target, headers: [], body: new Uint8Array(), idempotencyKey: 'k' }, () => undefined);
+  await settled();
+  const records = world.log.records.length;
+  const outcomes: unknown[] = [];
+  const id = engine.idempotentId(target, 'k');
+  engine.restartAsNew({ id, from: 2, deployment: 'keep' }, outcome => outcomes.push(outcome));
+  await settled();
+  expect(outcomes).toEqual([{ kind: 'refused', outcome: 'notCompleted' }]);
+  expect(world.log.records).toHaveLength(records);
+});

@@ -24,8 +24,8 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
     edits: {
       'runtime/core/instance.ts': [
         [
-          '  if (row?.holder === undefined) return applyPatch',
-          '  if (row?.first === undefined) return applyPatch',
+          '  if (row?.holder === undefined) return replaceState',
+          '  if (row?.first === undefined) return replaceState',
         ],
       ],
     },
