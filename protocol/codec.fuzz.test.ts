@@ -1,9 +1,9 @@
 /** Whatever arrives: a message or a `ProtocolError`, in time and memory that the input bounds. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeFrame, decodeFrames, encodeFrame, FrameDecoder } from './codec.ts';
+import { decodeFrames, FrameDecoder } from './codec.ts';
 import { ProtocolError } from './error.ts';
-import { messages } from './schema.ts';
+import { decodeFrame, encodeFrame, messages } from './named.ts';
 import { capturedBodies, capturedFrames } from './vectors.testkit.ts';
 
 const SEED = 20261120;

@@ -2,8 +2,7 @@
 import { create, type DescField, type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeMessage, encodeFrame } from './codec.ts';
-import { type MessageInput, type MessageName, messages } from './schema.ts';
+import { decodeMessage, encodeFrame, type MessageInput, type MessageName, messages } from './named.ts';
 import { frameTypes, type OracleMessage, toOurs } from './service-protocol.testkit.ts';
 
 const SEED = 20261120;

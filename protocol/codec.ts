@@ -6,17 +6,17 @@
  * before a byte of it is buffered. Reserved flag bits are passed on and never judged.
  */
 import { readWholeMessage } from './decode.ts';
-import { allocate, Output, writeMessage } from './encode.ts';
+import { Output, writeMessage } from './encode.ts';
 import { ProtocolError } from './error.ts';
-import { type Draft, EMPTY, planByName, planByType } from './plan.ts';
-import type { Message, MessageInput, MessageName } from './schema.ts';
+import { type Draft, EMPTY, planOf } from './plan.ts';
+import type { Decoded, Encodable, Fields, MessageSpec } from './schema.ts';
 
 /** Flag of a run proposal whose sender waits for an acknowledgement (V7). */
 export const REQUESTED_ACK = 0x8000;
 
 const HEADER_BYTES = 8;
 /** A single frame above this is handed over with its buffer instead of being copied out of the shared one. */
-const SCRATCH_BYTES_MAX = 64 * 1024;
+export const SCRATCH_BYTES_MAX = 64 * 1024;
 
 export interface FrameLimits {
   /** The longest payload that is accepted. @default 32 MiB */
@@ -32,92 +32,75 @@ export type Frame = {
   readonly bytes: Uint8Array;
 };
 
-export type DecodedFrame = {
-  readonly [N in MessageName]: { readonly name: N; readonly message: Message<N> };
-}[MessageName];
-
-export const nameOfType = (type: number): MessageName | undefined => planByType.get(type)?.name;
-
-function writeFrame(out: Output, name: MessageName, message: object, flags: number): void {
-  const { type, plan } = planned(name, planByName.get(name));
+function writeFrame(
+  out: Output,
+  { type, fields }: MessageSpec<Fields>,
+  message: object,
+  flags: number,
+): void {
   out.reserve(HEADER_BYTES);
   const start = out.at;
   out.at += HEADER_BYTES;
-  writeMessage(out, plan, message as Draft, 0);
+  writeMessage(out, planOf(fields), message as Draft, 0);
   const length = out.at - start - HEADER_BYTES;
-  if (length > 0xffffffff) {
-    throw new ProtocolError('HF_PROTOCOL_TOO_LARGE', `Cannot encode ${name}: ${length} bytes fit no frame.`);
-  }
-  const bytes = out.bytes;
-  bytes[start] = type >>> 8;
-  bytes[start + 1] = type;
-  bytes[start + 2] = flags >>> 8;
-  bytes[start + 3] = flags;
-  bytes[start + 4] = length >>> 24;
-  bytes[start + 5] = length >>> 16;
-  bytes[start + 6] = length >>> 8;
-  bytes[start + 7] = length;
+  if (length > 0xffffffff) tooLarge(length, 0xffffffff);
+  writeUint32(out.bytes, start, (type << 16) | flags);
+  writeUint32(out.bytes, start + 4, length);
 }
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+const readUint32 = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)) >>>
+  0;
 
 const scratch = /* @__PURE__ */ new Output();
 
-/** One whole frame. Small ones share memory with others of their time: `slice()` one that is kept for long. */
-export function encodeFrame<N extends MessageName>(name: N, message: MessageInput<N>, flags = 0): Uint8Array {
+/** One whole frame, which holds until the next one is written: `slice()` it to keep it. */
+export function scratchFrame<F extends Fields>(
+  spec: MessageSpec<F>,
+  message: Encodable<F>,
+  flags = 0,
+): Uint8Array {
   scratch.at = 0;
-  writeFrame(scratch, name, message, flags);
-  const { bytes, at } = scratch;
-  if (bytes.length > SCRATCH_BYTES_MAX) {
-    scratch.bytes = EMPTY;
-    return bytes.subarray(0, at);
-  }
-  const frame = allocate(at);
-  frame.set(bytes.subarray(0, at));
+  writeFrame(scratch, spec, message, flags);
+  const frame = scratch.bytes.subarray(0, scratch.at);
+  if (scratch.bytes.length > SCRATCH_BYTES_MAX) scratch.bytes = EMPTY;
   return frame;
 }
 
 /** Many frames into one buffer. A frame that throws leaves the writer as it was before it. */
-export class FrameWriter {
-  readonly #out = new Output();
-  #length = 0;
-
-  frame<N extends MessageName>(name: N, message: MessageInput<N>, flags = 0): void {
-    this.#out.at = this.#length;
-    writeFrame(this.#out, name, message, flags);
-    this.#length = this.#out.at;
-  }
-
-  /** Appends whole frames that are encoded already. */
-  raw(bytes: Uint8Array): void {
-    this.#out.at = this.#length;
-    this.#out.raw(bytes);
-    this.#length = this.#out.at;
+export class FrameWriter extends Output {
+  write<F extends Fields>(spec: MessageSpec<F>, message: Encodable<F>, flags = 0): void {
+    const { at } = this;
+    try {
+      writeFrame(this, spec, message, flags);
+    } catch (error) {
+      this.at = at;
+      throw error;
+    }
   }
 
   /** Hands the buffer over; the writer is empty afterwards. */
   finish(): Uint8Array {
-    const written = this.#out.bytes.subarray(0, this.#length);
-    this.#out.bytes = EMPTY;
-    this.#length = 0;
+    const written = this.bytes.subarray(0, this.at);
+    this.bytes = EMPTY;
+    this.at = 0;
     return written;
   }
 }
 
 /** `bytes` and `value` fields of the message are views into `payload`. */
-export function decodeMessage<N extends MessageName>(name: N, payload: Uint8Array): Message<N> {
-  return readWholeMessage(planned(name, planByName.get(name)).plan, payload) as Message<N>;
-}
-
-export function decodeFrame(frame: Frame): DecodedFrame {
-  const { name, plan } = planned(`0x${frame.type.toString(16).padStart(4, '0')}`, planByType.get(frame.type));
-  return { name, message: readWholeMessage(plan, frame.payload) } as DecodedFrame;
-}
-
-function planned<P>(what: string, plan: P | undefined): P {
-  if (plan !== undefined) return plan;
-  throw new ProtocolError(
-    'HF_PROTOCOL_UNKNOWN_TYPE',
-    `Unknown message type ${what}. Upgrade this side if the peer speaks a newer protocol version.`,
-  );
+export function readMessage<F extends Fields>({ fields }: MessageSpec<F>, payload: Uint8Array): Decoded<F> {
+  return readWholeMessage(planOf(fields), payload) as Decoded<F>;
 }
 
 /** The frames of a whole body, which must end with one. */
@@ -140,9 +123,10 @@ function readFrames(
   while (end - at >= HEADER_BYTES) {
     const length = payloadLength(bytes, at, limits);
     if (length > end - at - HEADER_BYTES) break;
+    const head = readUint32(bytes, at);
     frames.push({
-      type: ((bytes[at] as number) << 8) | (bytes[at + 1] as number),
-      flags: ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number),
+      type: head >>> 16,
+      flags: head & 0xffff,
       payload: new Uint8Array(buffer, byteOffset + at + HEADER_BYTES, length),
       bytes: new Uint8Array(buffer, byteOffset + at, HEADER_BYTES + length),
     });
@@ -152,19 +136,9 @@ function readFrames(
 }
 
 function payloadLength(bytes: Uint8Array, at: number, limits: FrameLimits | undefined): number {
-  const length =
-    (((bytes[at + 4] as number) << 24) |
-      ((bytes[at + 5] as number) << 16) |
-      ((bytes[at + 6] as number) << 8) |
-      (bytes[at + 7] as number)) >>>
-    0;
+  const length = readUint32(bytes, at + 4);
   const max = limits?.payloadBytesMax ?? PAYLOAD_BYTES_MAX;
-  if (length > max) {
-    throw new ProtocolError(
-      'HF_PROTOCOL_TOO_LARGE',
-      `A frame announces ${length} bytes of payload, above the limit of ${max}. Store large data elsewhere and pass a reference, or raise the limit.`,
-    );
-  }
+  if (length > max) tooLarge(length, max);
   return length;
 }
 
@@ -240,9 +214,16 @@ export class FrameDecoder {
   }
 }
 
+function tooLarge(bytes: number, max: number): never {
+  throw new ProtocolError(
+    'HF_PROTOCOL_TOO_LARGE',
+    `A frame has ${bytes} bytes, above the limit of ${max}. Store large data elsewhere.`,
+  );
+}
+
 function incomplete(bytes: number): never {
   throw new ProtocolError(
     'HF_PROTOCOL_INCOMPLETE',
-    `The body ends ${bytes} bytes into a frame. Check that nothing on the way truncates it.`,
+    `The body ends ${bytes} bytes into a frame. Check what truncates it.`,
   );
 }

@@ -6,34 +6,28 @@
  * and `MAX_ELEMENTS`. `bytes` and `value` fields are views into the input, not copies.
  *
  * Rules, those of protobuf: a singular scalar that occurs again is replaced, a message is merged, a list is
- * appended to; of a oneof the last member stays. Unknown fields are skipped. `uint32` (and with it the enums)
+ * appended to; of a oneof the last member stays. Unknown fields are skipped, but for groups, which proto3 has not:
+ * they are refused. `uint32` (and with it the enums)
  * is taken modulo 2^32. Stricter than some: a varint above 64 bits, a known field with another wire type and
  * text that is not UTF-8 are errors.
  */
 
 import { MAX_NESTING, tooDeep } from './encode.ts';
 import { ProtocolError } from './error.ts';
+import { BOOL, BYTES, STRING, TIME, UINT32, VALUE, VOID } from './kinds.ts';
 import {
-  BOOL,
-  BYTES,
   DELIMITED,
   type Draft,
   EMPTY,
-  END_GROUP,
   FIXED32,
   FIXED64,
   type FieldPlan,
-  MESSAGE,
   NO_ELEMENTS,
   type Plan,
-  START_GROUP,
-  STRING,
-  TIME,
-  UINT32,
+  rivalsOf,
+  u64,
+  u64Halves,
   VARINT,
-  VOID,
-  valuePlan,
-  voidPlan,
 } from './plan.ts';
 
 /**
@@ -43,7 +37,6 @@ import {
 export const MAX_ELEMENTS = 1 << 20;
 
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const word = new DataView(new ArrayBuffer(8));
 
 // The second results of `readVarint`. Decoding is synchronous, so one of each is enough.
 let cursor = 0;
@@ -66,7 +59,7 @@ function readMessage(
   const message = existing ?? { ...plan.defaults };
   const byTag = plan.byTag;
   // The oneofs that may have a member: unknown, hence all, when merging.
-  let oneofs = existing === undefined ? 0 : -1;
+  let oneofs = existing ? -1 : 0;
   let at = start;
   while (at < end) {
     let tag = bytes[at] as number;
@@ -76,12 +69,12 @@ function readMessage(
       at = cursor;
     }
     const field = tag < byTag.length ? byTag[tag] : undefined;
-    if (field === undefined) {
-      at = skipUnknown(plan, tag, bytes, at, end, depth);
+    if (!field) {
+      at = skipUnknown(plan, tag, bytes, at, end);
       continue;
     }
     if (field.oneof !== 0) {
-      if ((oneofs & field.oneof) !== 0) for (const rival of field.rivals) delete message[rival];
+      if ((oneofs & field.oneof) !== 0) for (const rival of rivalsOf(plan, field)) delete message[rival];
       oneofs |= field.oneof;
     }
     let number = at < end ? (bytes[at] as number) : 0x80;
@@ -96,42 +89,34 @@ function readMessage(
       put(message, field, field.kind === UINT32 ? number : toScalar(field.kind, number));
       continue;
     }
-    if (high !== 0 || number > end - at) return malformed('a length reaches beyond the end');
+    if (high !== 0 || number > end - at) return malformed(BEYOND);
     const from = at;
     at += number;
     if (field.kind === UINT32) {
       readPacked(message, field, bytes, from, at);
       continue;
     }
-    const before = field.repeated ? undefined : message[field.name];
     let content: unknown;
-    if (field.kind === MESSAGE) {
-      // Called from here and not from `readContent`: a level of nesting costs one frame of the stack.
+    if (field.kind === STRING) content = readString(bytes, from, at);
+    else if (field.kind === BYTES) content = view(bytes, from, at);
+    else {
       if (depth >= MAX_NESTING) tooDeep(`decode ${field.name}`);
-      content = readMessage(field.nested as Plan, bytes, from, at, depth + 1, before as Draft | undefined);
-    } else content = readContent(field.kind, bytes, from, at, depth, before);
+      const before = field.repeated ? undefined : message[field.name];
+      const existing = field.kind === VALUE && before ? { content: before } : before;
+      // Called from here: a level of nesting costs one frame of the stack.
+      const nested = readMessage(
+        field.nested as Plan,
+        bytes,
+        from,
+        at,
+        depth + 1,
+        existing as Draft | undefined,
+      );
+      content = field.kind === VALUE ? nested['content'] : field.kind === VOID ? true : nested;
+    }
     put(message, field, content);
   }
   return message;
-}
-
-/** The content of a length-delimited field that is no message; `before` is what an earlier occurrence left. */
-function readContent(
-  kind: number,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-  depth: number,
-  before: unknown,
-): unknown {
-  if (kind === STRING) return readString(bytes, from, to);
-  if (kind === BYTES) return view(bytes, from, to);
-  if (kind === VOID) {
-    readMessage(voidPlan, bytes, from, to, depth, undefined);
-    return true;
-  }
-  const merged = before === undefined ? undefined : { content: before };
-  return readMessage(valuePlan, bytes, from, to, depth, merged)['content'];
 }
 
 function readPacked(message: Draft, field: FieldPlan, bytes: Uint8Array, from: number, to: number): void {
@@ -147,7 +132,7 @@ function append(message: Draft, field: FieldPlan, element: unknown): void {
   if (++elements > MAX_ELEMENTS) {
     throw new ProtocolError(
       'HF_PROTOCOL_TOO_LARGE',
-      `Cannot decode ${field.name}: the message has more than ${MAX_ELEMENTS} repeated elements. Send fewer of them.`,
+      `Cannot decode ${field.name}: more than ${MAX_ELEMENTS} repeated elements. Send fewer.`,
     );
   }
   const list = message[field.name] as unknown[];
@@ -163,9 +148,9 @@ function view(bytes: Uint8Array, from: number, to: number): Uint8Array {
 function toScalar(kind: number, low: number): unknown {
   if (kind === BOOL) return low !== 0 || high !== 0;
   if (kind === TIME) return high < 0x200000 ? high * 0x100000000 + low : Number.MAX_SAFE_INTEGER;
-  word.setUint32(0, high);
-  word.setUint32(4, low);
-  return word.getBigUint64(0);
+  u64Halves[0] = low;
+  u64Halves[1] = high;
+  return u64[0];
 }
 
 /** The low 32 bits; the others in `high`, the position behind it in `cursor`. */
@@ -197,56 +182,21 @@ function readTag(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** The position behind the field whose tag ends before `at`. */
-function skipUnknown(
-  plan: Plan,
-  tag: number,
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  depth: number,
-): number {
+function skipUnknown(plan: Plan, tag: number, bytes: Uint8Array, at: number, end: number): number {
+  const number = tag >>> 3;
+  const wireType = tag & 7;
+  if (number === 0) malformed('a field has number 0');
   for (const { tag: known, name } of plan.fields) {
-    if (known >>> 3 === tag >>> 3) malformed(`${name} has wire type ${tag & 7}`);
+    if (known >>> 3 === number) malformed(`${name} has wire type ${wireType}`);
   }
-  return skip(tag, bytes, at, end, depth);
-}
-
-function skip(tag: number, bytes: Uint8Array, at: number, end: number, depth: number): number {
-  if (tag < 8) return malformed('a field has number 0');
   let to = at;
-  switch (tag & 7) {
-    case VARINT:
-      readVarint(bytes, at, end);
-      return cursor;
-    case FIXED64:
-      to += 8;
-      break;
-    case FIXED32:
-      to += 4;
-      break;
-    case DELIMITED: {
-      const length = readVarint(bytes, at, end);
-      to = high === 0 ? cursor + length : Number.POSITIVE_INFINITY;
-      break;
-    }
-    case START_GROUP:
-      return skipGroup(tag, bytes, at, end, depth + 1);
-    default:
-      return malformed(`a field has wire type ${tag & 7}`);
-  }
-  return to > end ? malformed('a length reaches beyond the end') : to;
-}
-
-function skipGroup(group: number, bytes: Uint8Array, start: number, end: number, depth: number): number {
-  if (depth > MAX_NESTING) tooDeep('decode an unknown group');
-  let at = start;
-  while (at < end) {
-    const tag = readTag(bytes, at, end);
-    at = cursor;
-    if ((tag & 7) !== END_GROUP) at = skip(tag, bytes, at, end, depth);
-    else return tag >>> 3 === group >>> 3 ? at : malformed('a group ends with the number of another');
-  }
-  return malformed('it ends inside a group');
+  if (wireType === VARINT || wireType === DELIMITED) {
+    const length = readVarint(bytes, at, end);
+    to = wireType === VARINT ? cursor : high === 0 ? cursor + length : Number.POSITIVE_INFINITY;
+  } else if (wireType === FIXED64) to += 8;
+  else if (wireType === FIXED32) to += 4;
+  else malformed(`a field has wire type ${wireType}`);
+  return to > end ? malformed(BEYOND) : to;
 }
 
 /** Names, header keys and state keys come again and again; up to this length they are looked up. */
@@ -294,9 +244,11 @@ function decodeText(bytes: Uint8Array, from: number, to: number): string {
   }
 }
 
+const BEYOND = 'a length reaches beyond the end';
+
 function malformed(why: string): never {
   throw new ProtocolError(
     'HF_PROTOCOL_MALFORMED',
-    `Cannot decode a message: ${why}. Check that the peer speaks the negotiated protocol version and that nothing between rewrites the body.`,
+    `Cannot decode a message: ${why}. Check that nothing rewrites the body.`,
   );
 }

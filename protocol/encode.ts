@@ -8,21 +8,8 @@
  * an error report must not fail on the message it carries.
  */
 import { ProtocolError } from './error.ts';
-import {
-  BOOL,
-  BYTES,
-  type Draft,
-  EMPTY,
-  type FieldPlan,
-  MESSAGE,
-  type Plan,
-  STRING,
-  TIME,
-  UINT32,
-  UINT64,
-  VALUE,
-  VOID,
-} from './plan.ts';
+import { BOOL, BYTES, MESSAGE, STRING, TIME, UINT32, UINT64, VALUE, VOID } from './kinds.ts';
+import { type Draft, EMPTY, type FieldPlan, type Plan, rivalsOf, u64, u64Halves } from './plan.ts';
 
 /** Messages inside messages, the outermost not counted. A deeper one is neither written nor read. */
 export const MAX_NESTING = 1000;
@@ -36,7 +23,6 @@ const FIRST_CAPACITY = 1024;
 const FAST_GROWTH = 32 * 1024;
 
 const textEncoder = new TextEncoder();
-const word = new DataView(new ArrayBuffer(8));
 
 /**
  * Uninitialised memory: the caller hands out only what it has written. Node's pool makes small buffers about
@@ -45,7 +31,7 @@ const word = new DataView(new ArrayBuffer(8));
  */
 export function allocate(length: number): Uint8Array {
   const pool = globalThis.Buffer;
-  if (pool === undefined) return new Uint8Array(length);
+  if (!pool) return new Uint8Array(length);
   const { buffer, byteOffset } = pool.allocUnsafe(length);
   return new Uint8Array(buffer, byteOffset, length);
 }
@@ -89,7 +75,7 @@ export class Output {
     this.varint(lower);
   }
 
-  /** Reserves for itself. */
+  /** Appends bytes as they are; reserves for itself. */
   raw(source: Uint8Array): void {
     const length = source.length;
     this.reserve(length);
@@ -119,9 +105,11 @@ export class Output {
   }
 }
 
-const varintSize = (value: number): number =>
-  value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5;
+/** Seven bits a byte. */
+const varintSize = (value: number): number => ((38 - Math.clz32(value | 1)) / 7) | 0;
 
+/** Of the one field of a `Value`. */
+const CONTENT_TAG = 0x0a;
 /** The tag, the longest varint and the one byte of a length: what a field needs besides its content. */
 const OVERHEAD = 24;
 
@@ -133,7 +121,7 @@ export function writeMessage(out: Output, plan: Plan, message: Draft, depth: num
     const value = message[field.name];
     if (value === undefined) continue;
     if (field.oneof !== 0) {
-      if ((oneofs & field.oneof) !== 0) refuse(field, `${field.rivals.join(' or ')} is set as well`);
+      if ((oneofs & field.oneof) !== 0) refuse(field, `${rivalsOf(plan, field).join(' or ')} is set as well`);
       oneofs |= field.oneof;
     }
     if (field.kind === MESSAGE) writeMessages(out, field, value as Draft | readonly Draft[], depth);
@@ -144,19 +132,13 @@ export function writeMessage(out: Output, plan: Plan, message: Draft, depth: num
 
 /** One nested message or a list of them. Nothing lies between it and `writeMessage`: a level costs two calls. */
 function writeMessages(out: Output, field: FieldPlan, value: Draft | readonly Draft[], depth: number): void {
-  const list = field.repeated ? (value as readonly Draft[]) : undefined;
-  const count = list === undefined ? 1 : list.length;
-  if (count > 0 && depth >= MAX_NESTING) tooDeep(`encode ${field.name}`);
-  for (let i = 0; i < count; i++) {
+  const list = (field.repeated ? value : [value]) as readonly Draft[];
+  if (list.length > 0 && depth >= MAX_NESTING) tooDeep(`encode ${field.name}`);
+  for (let i = 0; i < list.length; i++) {
     out.reserve(OVERHEAD);
     out.varint(field.tag);
     const start = out.at++;
-    writeMessage(
-      out,
-      field.nested as Plan,
-      list === undefined ? (value as Draft) : (list[i] as Draft),
-      depth + 1,
-    );
+    writeMessage(out, field.nested as Plan, list[i] as Draft, depth + 1);
     out.closeLength(start);
   }
 }
@@ -180,32 +162,21 @@ function writeField(out: Output, field: FieldPlan, value: unknown): void {
     return;
   }
   out.reserve(OVERHEAD);
-  switch (kind) {
-    case BYTES: {
-      const length = (value as Uint8Array).length;
-      if (!explicit && length === 0) break;
-      out.varint(tag);
-      out.varint(length);
-      out.raw(value as Uint8Array);
-      break;
-    }
-    case VALUE: {
-      const length = (value as Uint8Array).length;
-      out.varint(tag);
-      out.varint(length === 0 ? 0 : 1 + varintSize(length) + length);
-      if (length === 0) break;
-      out.varint(0x0a);
-      out.varint(length);
-      out.raw(value as Uint8Array);
-      break;
-    }
-    case VOID:
-      out.varint(tag);
-      out.varint(0);
-      break;
-    default:
-      writeScalar(out, field, value);
+  if (kind <= UINT64) {
+    writeScalar(out, field, value);
+    return;
   }
+  const content = kind === VOID ? EMPTY : (value as Uint8Array);
+  const { length } = content;
+  if (!explicit && kind === BYTES && length === 0) return;
+  out.varint(tag);
+  if (kind === VALUE && length > 0) {
+    // The message around its content, which is left out when it is empty.
+    out.varint(1 + varintSize(length) + length);
+    out.varint(CONTENT_TAG);
+  }
+  out.varint(length);
+  out.raw(content);
 }
 
 function writeScalar(out: Output, field: FieldPlan, value: unknown): void {
@@ -219,13 +190,13 @@ function writeScalar(out: Output, field: FieldPlan, value: unknown): void {
     out.varint(value === true ? 1 : 0);
   } else if (field.kind === TIME) {
     const time = value as number;
-    if (!Number.isSafeInteger(time) || time < 0) refuse(field, `${time} is no integer from 0 to 2^53-1`);
+    if (!Number.isSafeInteger(time) || time < 0) outside(field, time, 53);
     out.varint64(time >>> 0, Math.floor(time / 0x100000000));
   } else {
     const exact = value as bigint;
-    if (exact < 0n || exact > 0xffffffffffffffffn) refuse(field, `${exact} is not from 0 to 2^64-1`);
-    word.setBigUint64(0, exact);
-    out.varint64(word.getUint32(4), word.getUint32(0));
+    if (exact < 0n || exact > 0xffffffffffffffffn) outside(field, exact, 64);
+    u64[0] = exact;
+    out.varint64(u64Halves[0] as number, u64Halves[1] as number);
   }
 }
 
@@ -253,16 +224,19 @@ function writeString(out: Output, tag: number, text: string): void {
 }
 
 function uint32(field: FieldPlan, value: number): number {
-  if (value >>> 0 !== value) refuse(field, `${value} is no integer from 0 to 2^32-1`);
+  if (value >>> 0 !== value) outside(field, value, 32);
   return value;
 }
 
 export function tooDeep(what: string): never {
   throw new ProtocolError(
     'HF_PROTOCOL_NESTING',
-    `Cannot ${what}: nested deeper than ${MAX_NESTING} levels. Combine fewer futures inside each other.`,
+    `Cannot ${what}: nested deeper than ${MAX_NESTING} levels. Combine in a list.`,
   );
 }
+
+const outside = (field: FieldPlan, value: unknown, bits: number): never =>
+  refuse(field, `${value} is no integer from 0 to 2^${bits}-1`);
 
 function refuse(field: FieldPlan, why: string): never {
   throw new ProtocolError('HF_PROTOCOL_VALUE', `Cannot encode ${field.name}: ${why}.`);

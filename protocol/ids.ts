@@ -155,18 +155,13 @@ export function encodeAwakeableId(rawInvocationId: Uint8Array, signalIndex: numb
   const bytes = new Uint8Array(length + 4);
   bytes.set(rawInvocationId);
   for (let i = 0; i < 4; i++) bytes[length + i] = signalIndex >>> (24 - 8 * i);
-  let text = `sign${VERSION}`;
-  let held = 0;
-  let bits = 0;
-  for (const byte of bytes) {
-    held = ((held << 8) | byte) & 0xffff;
-    for (bits += 8; bits >= 6; bits -= 6) text += BASE64[(held >>> (bits - 6)) & 63];
-  }
-  return bits === 0 ? text : text + BASE64[(held << (6 - bits)) & 63];
+  const base64 = btoa(String.fromCharCode(...bytes)).replace(/=+$/, '');
+  return `sign${VERSION}${base64.replaceAll('+', '-').replaceAll('/', '_')}`;
 }
 
 const AWAKEABLE_BYTES = INVOCATION_ID_BYTES + 4;
-const AWAKEABLE_WIDTH = /* @__PURE__ */ Math.ceil((AWAKEABLE_BYTES * 8) / 6);
+/** The characters of so many bytes, without padding. */
+const AWAKEABLE_WIDTH = 38;
 
 /** Padding is accepted. The legacy `prom_1` form names a journal entry instead of a signal and is refused. */
 export function decodeAwakeableId(text: string): { invocationId: Uint8Array; signalIndex: number } {

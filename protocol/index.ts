@@ -1,16 +1,13 @@
 /** The wire protocol between an orchestrator and handlers: the message table, its codec and the ids. */
 export {
-  type DecodedFrame,
-  decodeFrame,
   decodeFrames,
-  decodeMessage,
-  encodeFrame,
   type Frame,
   FrameDecoder,
   type FrameLimits,
-  FrameWriter,
-  nameOfType,
+  FrameWriter as SpecFrameWriter,
   REQUESTED_ACK,
+  readMessage,
+  scratchFrame,
 } from './codec.ts';
 export { MAX_ELEMENTS } from './decode.ts';
 export { MAX_NESTING } from './encode.ts';
@@ -25,4 +22,18 @@ export {
   type IdPrefix,
   INVOCATION_ID_BYTES,
 } from './ids.ts';
+export {
+  type DecodedFrame,
+  decodeFrame,
+  decodeMessage,
+  encodeFrame,
+  type Message,
+  type MessageInput,
+  type MessageName,
+  MessageType,
+  messages,
+  NamedFrameWriter as FrameWriter,
+  nameOfType,
+} from './named.ts';
+export { EMPTY } from './plan.ts';
 export * from './schema.ts';

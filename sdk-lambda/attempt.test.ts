@@ -2,14 +2,16 @@
 import { encodeFrame } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
 import type * as restate from './index.ts';
-import { RestatePromise, RetryableError, TerminalError } from './index.ts';
+import { object, RestatePromise, RetryableError, service, TerminalError, workflow } from './index.ts';
 import { drainMicrotasks } from './invocation.ts';
 import {
+  attempt,
   boom,
   child,
   childId,
   type Handler,
   type JournalSpec,
+  json,
   run,
   sleep,
   slept,
@@ -127,7 +129,15 @@ test.each<[string, Handler, JournalSpec, string[]]>([
     'metadata on protocol 5',
     async () => Promise.reject(new TerminalError('no', { metadata: { a: 'b' } })),
     { version: 5 },
-    [expect.stringContaining('Error 573 TerminalError metadata needs protocol version 6')] as string[],
+    [
+      expect.stringContaining('Error 573 The metadata of a TerminalError needs protocol version 6'),
+    ] as string[],
+  ],
+  [
+    'calls in a scope on protocol 6',
+    async ctx => ctx.scope('t').serviceClient<{ x: (ctx: never) => Promise<void> }>({ name: 'X' }).x(),
+    { version: 6 },
+    [expect.stringContaining('Error 573 A scope needs protocol version 7')] as string[],
   ],
 ])('a handler that %s', async (_name, handler, journal, expected) => {
   expect(transcript((await run(handler, journal)).frames)).toEqual(expected);
@@ -138,31 +148,31 @@ test.each<[string, Handler, readonly Uint8Array[], readonly (string | RegExp)[]]
     'another verb',
     async ctx => ctx.run('charge', () => 1),
     [sleep(1, 'nap'), slept(1)],
-    [/command 1 \(journal entry 1\)/, /recorded sleep "nap"/, /now does run "charge"/],
+    [/command 1:/, /sleep "nap" was recorded/, /now does run "charge"/],
   ],
   [
     'another name',
     async ctx => ctx.sleep(1, 'b'),
     [sleep(1, 'a')],
-    [/recorded sleep "a"/, /now does sleep "b"/, /differ in name: "a" before, "b" now/],
+    [/sleep "a" was recorded/, /now does sleep "b"/, /name was "a" and is "b"/],
   ],
   [
     'another argument',
     async ctx => X(ctx).x(2),
     [child(1, '1'), childId(1, 'inv_1c')],
-    [/recorded call X\/x/, /differ in parameter: 1 before, 2 now/],
+    [/call X\/x was recorded/, /parameter was 1 and is 2/],
   ],
   [
     'a wait where the journal went on',
     async ctx => ctx.sleep(1),
     [sleep(1), sleep(2)],
-    [/command 2 \(journal entry 2\)/, /now waits or ends there/],
+    [/command 2:/, /now waits or ends there/],
   ],
   [
     'an end where the journal went on',
     async () => 1,
     [sleep(1, 'z')],
-    [/recorded sleep "z"/, /now does output/],
+    [/sleep "z" was recorded/, /now does output/],
   ],
 ])('a journal mismatch is error 570: %s', async (_name, handler, entries, patterns) => {
   const { terminator, commands } = await run(handler, { entries });
@@ -170,6 +180,26 @@ test.each<[string, Handler, readonly Uint8Array[], readonly (string | RegExp)[]]
   if (terminator.name !== 'Error') throw new Error(`expected an error, got ${terminator.name}`);
   expect(terminator.message.code).toBe(570);
   for (const pattern of patterns) expect(terminator.message.message).toMatch(pattern);
+});
+
+test('a journal mismatch names commands of state and of promises, and by its number what the service has not', async () => {
+  const set = encodeFrame('SetStateCommand', { key: Buffer.from('n'), value: json(1) });
+  const peek = encodeFrame('PeekPromiseCommand', { key: 'paid', resultCompletionId: 1 });
+  const handlers = { run: async (ctx: restate.Context) => ctx.sleep(1) };
+  const plain = service({ name: 'S', handlers });
+  const keyed = object({ name: 'O', handlers });
+  const flow = workflow({ name: 'W', handlers });
+  for (const [definition, entry, recorded] of [
+    [keyed, set, 'set state n'],
+    [flow, set, 'set state n'],
+    [flow, peek, 'peek promise "paid"'],
+    [keyed, peek, 'command 0x40a'],
+    [plain, set, 'command 0x403'],
+  ] as const) {
+    const { terminator } = await attempt(definition, 'run', { entries: [entry], start: { key: 'k' } });
+    const message = `Journal mismatch at command 1: ${recorded} was recorded, and the code now does sleep.`;
+    expect(terminator).toMatchObject({ message: { code: 570, message: expect.stringContaining(message) } });
+  }
 });
 
 test('a journal mismatch fails the invocation where the options say so', async () => {
@@ -181,6 +211,17 @@ test('a journal mismatch fails the invocation where the options say so', async (
       'End',
     ]);
   }
+});
+
+test.each([
+  ['retry', 7, 0],
+  ['pause', 7, 1],
+  ['fail', 7, 2],
+  ['pause', 6, 0],
+] as const)('what a journal mismatch leads to: %s on protocol %i', async (option, version, behavior) => {
+  const journal = { entries: [sleep(1)], version };
+  const { terminator } = await run(async () => 1, journal, { onJournalMismatchErrors: option });
+  expect(terminator.message).toMatchObject({ code: 570, behavior });
 });
 
 test('user code cannot catch a mismatch, and goes no further than its next await', async () => {

@@ -11,7 +11,7 @@
  *   4. start the closures of runs whose result is not in the journal
  *   5. closures are executing: wait for them
  *   6. a closure has failed: end with its error
- *   7. the input is closed: suspend on all leaves of all awaited promises
+ *   7. the input is closed: suspend on what the awaited promises wait for; it is open: tell the server
  *
  * Invariants:
  * - D1: what user code observes is a function of the order of notifications alone, not of how they were grouped
@@ -20,14 +20,26 @@
  * - D2: the result of a closure reaches user code through the journal only.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CANCEL_SIGNAL, type Frame, type WireFailure, type WireNotification } from '@holdfast/protocol';
-import { SdkUsageError } from './coded-error.ts';
-import { asError, CancelledError, retryAfterMs, TerminalError, toWireFailure } from './errors.ts';
-import type { CommandInput, CommandName } from './machine/commands.ts';
+import {
+  CANCEL_SIGNAL,
+  FIRST_COMPLETED,
+  type Fields,
+  type Frame,
+  type MessageSpec,
+  SendSignalCommand,
+  SleepCommand,
+  type WireFailure,
+  type WireNotification,
+} from '@holdfast/protocol';
+import { SdkUsageError, withPage } from './coded-error.ts';
+import { asError, CancelledError, TerminalError, toWireFailure } from './errors.ts';
+import { type FutureNode, futureOf, leavesOf } from './future.ts';
+import type { CommandInput } from './machine/commands.ts';
+import { UNSUPPORTED_FEATURE } from './machine/failure.ts';
 import type { Machine, NotificationId, Received } from './machine/machine.ts';
-import { UNSUPPORTED_FEATURE } from './machine/machine.ts';
-import { type Decode, type Durable, Leaf, type PromiseHost } from './promise.ts';
-import { type Classified, type RunHost, type RunRequest, Runs } from './runs.ts';
+import type { ServiceOptions } from './options.ts';
+import { type Decode, type Durable, Leaf, type PromiseHost, type Tree } from './promise.ts';
+import { type Classified, failureOf, type RunHost, Runs } from './runs.ts';
 import { CANCEL, isRepeatable, Signals } from './signals.ts';
 
 /** Calls back once the microtask queue has drained, in the order of the calls. */
@@ -37,59 +49,61 @@ export interface AttemptPorts {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly defer: Defer;
-  /** Turns an error of user code into a terminal one, or leaves it. */
-  readonly asTerminalError?: ((error: unknown) => TerminalError | undefined) | undefined;
-  /** User code watches for cancellations itself; nothing else makes of them anything. */
-  readonly explicitCancellation?: boolean | undefined;
+  readonly options: Pick<ServiceOptions, 'asTerminalError' | 'explicitCancellation'>;
 }
 
 /** The attempt whose closure is running, across the closure's awaits. */
 const closureOf = new AsyncLocalStorage<Attempt>();
-const FIRST_PROTOCOL_WITH_METADATA = 6;
+
+/**
+ * Of more leaves the server is not told again each time one of them is settled, which it knows: a wait for thousands
+ * would be told thousands of times.
+ */
+const RETOLD_LEAVES_MAX = 64;
+const SLEEP_IGNORED = ['wakeUpTime', 'resultCompletionId'];
 
 export class Attempt implements PromiseHost, RunHost {
   readonly machine: Machine;
   /** Resolves when the attempt is over. */
   readonly done: Promise<void>;
   readonly #ports: AttemptPorts;
-  readonly #startedAtMs: number;
+  readonly now: () => number;
   /** What user code waits for, in the order of the awaits. */
   readonly #roots = new Set<Durable<unknown>>();
   #woken = false;
   readonly #leaves = new Map<NotificationId, Leaf<unknown>>();
   readonly #signals = new Signals();
-  readonly #runs = new Runs(this);
-  /** Invocation-id completions of the child calls since the last cancellation. */
-  #children: number[] = [];
+  readonly runs: Runs;
+  /** The invocation ids of the child calls since the last cancellation. */
+  #children: Leaf<unknown>[] = [];
   /** Cancellations taken from the journal and not yet thrown, and what came after them. */
   #cancellations = 0;
   #heldBack: Received[] = [];
   #scheduled = false;
+  /** The server of a live channel need not hear again what is awaited. */
+  #isTold = false;
   #abort: AbortController | undefined;
   #finish: () => void = () => {};
 
   constructor(machine: Machine, ports: AttemptPorts) {
     this.machine = machine;
     this.#ports = ports;
-    this.#startedAtMs = ports.now();
+    this.now = ports.now;
+    this.runs = new Runs(this);
     this.done = new Promise(resolve => {
       this.#finish = resolve;
     });
   }
 
-  now(): number {
-    return this.#ports.now();
-  }
-
   /** Feeds a live channel. What the machine makes of it is looked at in the next quiescence. */
   notify(frames: readonly Frame[]): void {
     this.machine.notify(frames);
-    this.#schedule();
+    this.schedule();
   }
 
   inputClosed(): void {
     this.machine.inputClosed();
-    this.#schedule();
+    this.schedule();
   }
 
   /** Runs user code. `handler` returns the serialized result. */
@@ -97,9 +111,11 @@ export class Attempt implements PromiseHost, RunHost {
     try {
       this.machine.output({ value: await handler() });
     } catch (thrown) {
-      this.#handlerFailed(thrown);
+      const { error, terminal } = this.classify(thrown);
+      if (terminal) this.machine.output({ failure: this.wireFailure(terminal) });
+      else this.machine.fail(failureOf(error, this.machine.lastCommand));
     }
-    this.#schedule();
+    this.schedule();
   }
 
   /** Aborted when the attempt is over, for user code to release what it holds. */
@@ -111,11 +127,15 @@ export class Attempt implements PromiseHost, RunHost {
 
   // ---- for the verbs
 
-  command<N extends CommandName>(name: N, input: CommandInput<N>): number {
+  command<F extends Fields>(
+    spec: MessageSpec<F>,
+    input: CommandInput<F>,
+    ignored?: readonly string[],
+  ): number {
     this.assertOutsideRun();
-    const id = this.machine.command(name, input);
+    const id = this.machine.command(spec, input, ignored);
     // A mismatch ends the attempt even if user code goes on to wait for something foreign.
-    if (this.machine.over) this.#schedule();
+    if (this.machine.over) this.schedule();
     return id;
   }
 
@@ -125,24 +145,17 @@ export class Attempt implements PromiseHost, RunHost {
    */
   assertOutsideRun(): void {
     if (closureOf.getStore() !== this) return;
-    throw new SdkUsageError(
-      'HF_SDK_NESTED_STEP',
-      'The context was used inside a closure of ctx.run. Take the step before or after the run.',
-    );
+    throw new SdkUsageError('HF_SDK_NESTED_STEP', 'The context was used inside a closure of ctx.run.');
   }
 
   sleep(millis: number, name = ''): Durable<void> {
     const fields = { wakeUpTime: this.timeAfter(millis), name };
-    return this.leaf<void>(this.command('SleepCommand', fields), () => undefined);
+    return this.leaf<void>(this.command(SleepCommand, fields, SLEEP_IGNORED), () => undefined);
   }
 
   /** The absolute time so much later. */
   timeAfter(millis: number): number {
-    if (!Number.isFinite(millis))
-      throw new SdkUsageError(
-        'HF_SDK_ARGUMENT',
-        `A duration is a number of milliseconds or an object, not ${millis}.`,
-      );
+    if (!Number.isFinite(millis)) throw new SdkUsageError('HF_SDK_ARGUMENT', `${millis} is no duration.`);
     return Math.min(Math.max(0, Math.ceil(this.now() + millis)), Number.MAX_SAFE_INTEGER);
   }
 
@@ -150,20 +163,16 @@ export class Attempt implements PromiseHost, RunHost {
     return new Leaf(this, id, decode, known);
   }
 
-  run(request: RunRequest): void {
-    this.#runs.add(request);
-  }
-
-  childCalled(invocationIdCompletion: number): void {
-    this.#children.push(invocationIdCompletion);
+  childCalled(invocationId: Leaf<unknown>): void {
+    this.#children.push(invocationId);
   }
 
   get explicitCancellation(): boolean {
-    return this.#ports.explicitCancellation === true;
+    return this.#ports.options.explicitCancellation === true;
   }
 
-  /** Invocation-id completions of the child calls since the last time, for user code that cancels them itself. */
-  takeChildren(): readonly number[] {
+  /** The ids of the child calls since the last time, for user code that cancels them itself. */
+  takeChildren(): readonly Leaf<unknown>[] {
     const children = this.#children;
     this.#children = [];
     return children;
@@ -172,21 +181,24 @@ export class Attempt implements PromiseHost, RunHost {
   /** A failure for the wire. When the negotiated protocol cannot carry it, the attempt has failed and nothing is sent. */
   wireFailure(error: TerminalError | string): WireFailure {
     const failure = toWireFailure(error instanceof TerminalError ? error : new TerminalError(error));
-    if (failure.metadata.length > 0 && this.machine.version < FIRST_PROTOCOL_WITH_METADATA) {
-      this.machine.fail({
-        code: UNSUPPORTED_FEATURE,
-        message: `TerminalError metadata needs protocol version ${FIRST_PROTOCOL_WITH_METADATA}; this invocation is pinned to ${this.machine.version}. Upgrade the server, or throw without metadata; see docs/errors/HF_SDK_FEATURE.md.`,
-      });
-      this.#schedule();
-    }
+    if (failure.metadata.length > 0) this.requireVersion(6, 'The metadata of a TerminalError');
     return failure;
   }
 
-  // ---- RunHost
-
-  elapsedMs(): number {
-    return this.now() - this.#startedAtMs;
+  /** Unless the negotiated protocol is that new, the attempt has failed. */
+  requireVersion(version: number, feature: string): void {
+    if (this.machine.version >= version) return;
+    this.machine.fail({
+      code: UNSUPPORTED_FEATURE,
+      message: withPage(
+        `${feature} needs protocol version ${version}; this invocation is pinned to ${this.machine.version}.`,
+        'HF_SDK_FEATURE',
+      ),
+    });
+    this.schedule();
   }
+
+  // ---- RunHost
 
   insideRun(closure: () => unknown): unknown {
     return closureOf.run(this, closure);
@@ -195,15 +207,11 @@ export class Attempt implements PromiseHost, RunHost {
   classify(thrown: unknown): Classified {
     if (thrown instanceof TerminalError) return { error: thrown, terminal: thrown };
     try {
-      return { error: asError(thrown), terminal: this.#ports.asTerminalError?.(thrown) };
+      return { error: asError(thrown), terminal: this.#ports.options.asTerminalError?.(thrown) };
     } catch (fromUser) {
       // asTerminalError is user code too: what it throws fails the attempt.
       return { error: asError(fromUser) };
     }
-  }
-
-  closureEnded(): void {
-    this.#schedule();
   }
 
   // ---- PromiseHost
@@ -211,14 +219,16 @@ export class Attempt implements PromiseHost, RunHost {
   rootAwaited(root: Durable<unknown>): void {
     if (root.isPending) {
       this.#roots.add(root);
-      if (!this.machine.over) this.#signals.revive(() => leavesOf([root]));
+      this.#isTold = false;
+      if (!this.machine.over) this.#signals.revive(() => (root.awaits ? leavesOf(root.awaits) : []));
     }
-    this.#schedule();
+    this.schedule();
   }
 
   rootSettled(root: Durable<unknown>): void {
     this.#roots.delete(root);
     this.#woken = true;
+    this.#isTold = false;
   }
 
   mapperRuns(): void {
@@ -230,14 +240,14 @@ export class Attempt implements PromiseHost, RunHost {
     if (this.machine.over) return undefined;
     if (isRepeatable(leaf.id)) return this.#signals.awaited(leaf);
     const result = this.machine.result(leaf.id);
-    if (result !== undefined) return result;
+    if (result) return result;
     this.#leaves.set(leaf.id, leaf);
     return undefined;
   }
 
   // ---- quiescence
 
-  #schedule(): void {
+  schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#ports.defer(this.#onQuiet);
@@ -246,25 +256,28 @@ export class Attempt implements PromiseHost, RunHost {
   readonly #onQuiet = (): void => {
     this.#scheduled = false;
     if (!this.machine.over) this.#step();
-    if (this.machine.over) this.#over();
+    if (!this.machine.over) return;
+    this.#abort?.abort();
+    this.#finish();
   };
 
   #step(): void {
     const blocked = this.#roots.size > 0;
-    if (this.#runs.failure === undefined) {
+    if (!this.runs.failure) {
       if (blocked && this.#wakeSomeone()) {
-        this.#schedule();
+        this.schedule();
         return;
       }
-      if (blocked && this.machine.replaying && leavesOf(this.#roots).size > 0) {
+      if (blocked && this.machine.replaying && this.#awaitedTrees().length > 0) {
         this.machine.unreachedCommands();
         return;
       }
-      this.#runs.start();
+      this.runs.start();
     }
-    if (this.#runs.executing > 0) return;
-    if (this.#runs.failure !== undefined) this.machine.fail(this.#runs.failure);
-    else if (blocked && this.machine.isInputClosed) this.#suspend();
+    if (this.runs.executing > 0) return;
+    const { failure } = this.runs;
+    if (failure) this.machine.fail(failure);
+    else if (blocked) this.#wait();
   }
 
   /** True when user code has something to run. */
@@ -272,9 +285,10 @@ export class Attempt implements PromiseHost, RunHost {
     for (;;) {
       if (this.#cancellations > 0 && this.#childIdsKnown()) return this.#cancel();
       const received = this.machine.pop();
-      if (received === undefined) return false;
+      if (!received) return false;
       if (received.id === CANCEL && !this.explicitCancellation) {
         this.#cancellations++;
+        this.#isTold = false;
       } else if (this.#cancellations > 0) {
         this.#heldBack.push(received);
       } else if (this.#deliver(received)) {
@@ -291,7 +305,7 @@ export class Attempt implements PromiseHost, RunHost {
       leaf = this.#leaves.get(id);
       this.#leaves.delete(id);
     }
-    if (leaf === undefined) return false;
+    if (!leaf) return false;
     this.#woken = false;
     leaf.deliver(notification);
     return this.#woken;
@@ -299,16 +313,15 @@ export class Attempt implements PromiseHost, RunHost {
 
   #childIdsKnown(): boolean {
     // Looked for from the end, for they come in the order of the calls.
-    return this.#children.findLast(id => this.machine.result(id) === undefined) === undefined;
+    return !this.#children.findLast(({ id }) => !this.machine.result(id));
   }
 
   #cancel(): boolean {
     this.#cancellations--;
-    for (const child of this.#children) {
-      const targetInvocationId = this.machine.result(child)?.invocationId ?? '';
-      this.machine.command('SendSignalCommand', { targetInvocationId, idx: CANCEL_SIGNAL, void: true });
+    for (const { id } of this.takeChildren()) {
+      const targetInvocationId = this.machine.result(id)?.invocationId ?? '';
+      this.machine.command(SendSignalCommand, { targetInvocationId, idx: CANCEL_SIGNAL, void: true });
     }
-    this.#children = [];
     for (const root of [...this.#roots]) root.cancel(new CancelledError());
     const held = this.#heldBack;
     this.#heldBack = [];
@@ -316,44 +329,30 @@ export class Attempt implements PromiseHost, RunHost {
     return true;
   }
 
-  #suspend(): void {
-    const waiting = new Set<NotificationId>();
+  #wait(): void {
+    if (this.#isTold && !this.machine.isInputClosed) return;
+    const future = this.#future();
+    if (!future) return;
+    this.machine.wait(future);
+    this.#isTold = leavesOf(future).size > RETOLD_LEAVES_MAX;
+  }
+
+  /** Undefined when a mapper waits for something foreign, and user code for nothing else. */
+  #future(): FutureNode | undefined {
     if (this.#cancellations > 0) {
-      for (const id of this.#children) if (this.machine.result(id) === undefined) waiting.add(id);
-    } else {
-      for (const { id } of leavesOf(this.#roots)) waiting.add(id);
-      // A mapper waits for something foreign, and user code for nothing else.
-      if (waiting.size === 0) return;
-      if (!this.explicitCancellation) waiting.add(CANCEL);
+      return futureOf(
+        FIRST_COMPLETED,
+        this.#children.filter(({ id }) => !this.machine.result(id)),
+      );
     }
-    this.machine.suspend(waiting);
+    const trees = this.#awaitedTrees();
+    const [first] = trees;
+    if (!first) return undefined;
+    if (!this.explicitCancellation) return { type: FIRST_COMPLETED, of: [...trees, { id: CANCEL }] };
+    return trees.length === 1 && 'of' in first ? first : { type: FIRST_COMPLETED, of: trees };
   }
 
-  // ---- the end
-
-  #handlerFailed(thrown: unknown): void {
-    const { error, terminal } = this.classify(thrown);
-    if (terminal !== undefined) {
-      this.machine.output({ failure: this.wireFailure(terminal) });
-      return;
-    }
-    this.machine.fail({
-      code: 500,
-      message: error.message,
-      stacktrace: error.stack,
-      relatedCommand: this.machine.lastCommand,
-      nextRetryDelayMs: retryAfterMs(error),
-    });
+  #awaitedTrees(): Tree[] {
+    return [...this.#roots].map(root => root.awaits).filter(tree => tree !== undefined);
   }
-
-  #over(): void {
-    this.#abort?.abort();
-    this.#finish();
-  }
-}
-
-function leavesOf(roots: Iterable<Durable<unknown>>): Set<Leaf<unknown>> {
-  const leaves = new Set<Leaf<unknown>>();
-  for (const root of roots) root.collectLeaves(leaves);
-  return leaves;
 }

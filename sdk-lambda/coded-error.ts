@@ -1,9 +1,12 @@
+/** A message with the page of its code in `docs/errors/`. */
+export const withPage = (message: string, code: string): string => `${message} See docs/errors/${code}.md.`;
+
 /** A mistake in how the SDK is used. The message says what to do; the code has a page in `docs/errors/`. */
 export class SdkUsageError extends Error {
   override readonly name = 'SdkUsageError';
   readonly code: string;
   constructor(code: string, message: string) {
-    super(`${message} See docs/errors/${code}.md.`);
+    super(withPage(message, code));
     this.code = code;
   }
 }

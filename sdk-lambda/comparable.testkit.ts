@@ -5,10 +5,11 @@
 import { type DecodedFrame, decodeFrame, decodeFrames, type Frame } from '@holdfast/protocol';
 
 export function comparable({ body }: { readonly body: string }): readonly unknown[] {
-  return decodeFrames(Buffer.from(body, 'base64')).map(
-    frame => withoutTimes(decodeFrame(frame)) ?? hexOf(frame),
-  );
+  return comparableFrames(decodeFrames(Buffer.from(body, 'base64')));
 }
+
+export const comparableFrames = (frames: readonly Frame[]): readonly unknown[] =>
+  frames.map(frame => withoutTimes(decodeFrame(frame)) ?? hexOf(frame));
 
 const hexOf = ({ bytes }: Frame): string => Buffer.from(bytes).toString('hex');
 
@@ -28,7 +29,8 @@ function withoutTimes({ name, message }: DecodedFrame): object | undefined {
         message: message.code === 570 ? '' : message.message,
       };
     case 'Suspension':
-      // The lists are sets.
+      // The lists are sets. What protocol 7 has in their place is compared as bytes.
+      if (message.awaitingOn !== undefined) return undefined;
       return {
         frame: name,
         ...message,

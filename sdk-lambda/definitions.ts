@@ -7,13 +7,19 @@
 import { refuseDefinition as refuse } from './coded-error.ts';
 import type { Context } from './context/context.ts';
 import { AttemptContext, type ContextParts } from './context/create.ts';
-import { KeyedContext, WorkflowKeyedContext } from './context/create-keyed.ts';
+import {
+  KEYED_COMMANDS,
+  KeyedContext,
+  WORKFLOW_COMMANDS,
+  WorkflowKeyedContext,
+} from './context/create-keyed.ts';
 import type {
   ObjectContext,
   ObjectSharedContext,
   WorkflowContext,
   WorkflowSharedContext,
 } from './context/keyed.ts';
+import { COMMANDS, type Commands } from './machine/commands.ts';
 import type {
   DefaultServiceOptions,
   ObjectHandlerOpts,
@@ -63,8 +69,9 @@ interface DefinitionParts {
   readonly self: object;
   readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly options: DefaultServiceOptions;
-  readonly description: string | undefined;
-  readonly metadata: Record<string, string> | undefined;
+  readonly description?: string | undefined;
+  readonly metadata?: Record<string, string> | undefined;
+  readonly commands: Commands;
   readonly createContext: (parts: ContextParts, kind: HandlerKind | undefined) => Context;
 }
 
@@ -81,8 +88,7 @@ export class Definition {
   /** With the options of the definition, and of its endpoint, where it has none of its own. */
   handler(name: string, defaults?: DefaultServiceOptions): HandlerDefinition | undefined {
     const handler = this.parts.handlers.get(name);
-    if (handler === undefined) return undefined;
-    return { ...handler, options: { ...defaults, ...this.parts.options, ...handler.options } };
+    return handler && { ...handler, options: { ...defaults, ...this.parts.options, ...handler.options } };
   }
 }
 
@@ -98,6 +104,7 @@ function define(
   kind: DefinitionKind,
   spec: DefinitionSpec,
   kindOf: (name: string, marked: HandlerKind | undefined) => HandlerKind | undefined,
+  commands: Commands,
   createContext: DefinitionParts['createContext'],
 ): Definition {
   const name = checkedName(kind, SERVICE_NAME, spec.name);
@@ -113,13 +120,13 @@ function define(
       options: marked?.options ?? {},
     });
   }
-  const { options = {}, description, metadata, handlers: self } = spec;
-  return new Definition({ kind, name, self, handlers, options, description, metadata, createContext });
+  const { options = {}, handlers: self } = spec;
+  return new Definition({ ...spec, kind, self, handlers, options, commands, createContext });
 }
 
 // The server's rules, checked here so that a wrong name fails the deployment and not its registration.
-const SERVICE_NAME = /^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9._-]*$/;
-const HANDLER_NAME = /^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*$/;
+const SERVICE_NAME = /^([a-z]|_[a-z\d])[\w.-]*$/i;
+const HANDLER_NAME = /^([a-z]|_[a-z\d])\w*$/i;
 
 function checkedName(what: string, pattern: RegExp, name: string): string {
   if (!pattern.test(name)) refuse(`"${name}" is not a valid ${what} name: it must match ${pattern}.`);
@@ -199,6 +206,7 @@ export function service<P extends string, M>(definition: {
     'service',
     definition,
     () => undefined,
+    COMMANDS,
     parts => new AttemptContext(parts),
   ) as unknown as ServiceDefinition<P, M>;
 }
@@ -220,6 +228,7 @@ export function object<P extends string, M>(definition: {
             `Handler ${definition.name}/${name} is a workflow's; objects have exclusive and shared ones.`,
           )
         : marked,
+    KEYED_COMMANDS,
     (parts, kind) => new KeyedContext(parts, kind === 'shared'),
   ) as unknown as VirtualObjectDefinition<P, M>;
 }
@@ -236,6 +245,7 @@ export function workflow<P extends string, M>(definition: {
     'workflow',
     definition,
     (name, marked) => workflowHandlerKind(definition.name, name, marked),
+    WORKFLOW_COMMANDS,
     (parts, kind) => new WorkflowKeyedContext(parts, kind === 'shared'),
   );
   const run = defined.parts.handlers.get('run');

@@ -6,12 +6,16 @@
  * among them. Then any earlier journal (commands as of notification j) with any later set of notifications (the
  * first k) must continue with exactly the commands that the reference run had written by k and end as it did;
  * and so must a single attempt that is fed the notifications live, in random chunks.
+ *
+ * Protocol 7 beside it: the server sleeps until the future that the attempt has left is decided. It must be decided no
+ * later than a server that wakes on any leaf would have come any further with it.
  */
-import type { DecodedFrame } from '@holdfast/protocol';
+import { type DecodedFrame, decodeFrame, decodeFrames, type WireNotification } from '@holdfast/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { evaluate } from './future.testkit.ts';
 import { type internal, RestatePromise, TerminalError, type WorkflowContext, workflow } from './index.ts';
-import { attempt, liveAttempt } from './journal.testkit.ts';
+import { attempt, concat, liveAttempt } from './journal.testkit.ts';
 import { type Mode, World } from './world.testkit.ts';
 
 type Context = WorkflowContext & internal.ContextInternal;
@@ -44,7 +48,7 @@ type Step =
   | { readonly kind: 'awaitKept' | (typeof VERBS)[number] }
   | { readonly kind: 'both' | 'either'; readonly left: readonly Step[]; readonly right: readonly Step[] };
 
-const { program } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(tie => ({
+const { program, durable } = fc.letrec<{ durable: Durable; program: readonly Step[] }>(tie => ({
   durable: fc.oneof(
     { maxDepth: 2, depthSize: 'small' },
     { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom(...LEAVES) }) },
@@ -247,16 +251,89 @@ const asSets = ({ name, message }: DecodedFrame) =>
       }
     : { name, message };
 
+const notificationsOf = (frames: readonly Uint8Array[]): WireNotification[] =>
+  decodeFrames(concat(frames)).map(frame => decodeFrame(frame).message as WireNotification);
+
+function leavesOf({ name, message }: DecodedFrame): unknown[] {
+  if (name !== 'Suspension') return [];
+  const { waitingCompletions, waitingSignals, waitingNamedSignals } = message;
+  return [...waitingCompletions, ...waitingSignals.map(id => -id), ...waitingNamedSignals];
+}
+
+/** After how many notifications a server that wakes on any leaf wakes. */
+function wakesOnLeaves(world: World, notifications: readonly WireNotification[]): Set<number> {
+  const wakes = new Set([0]);
+  let suspended = world.ends[0] as DecodedFrame;
+  for (const [index, { completionId, signalId, signalName }] of notifications.entries()) {
+    if (!leavesOf(suspended).includes(completionId ?? signalName ?? -(signalId ?? 0))) continue;
+    wakes.add(index + 1);
+    suspended = world.ends[index + 1] as DecodedFrame;
+  }
+  return wakes;
+}
+
+/** Runs the program on protocol 7 with the notifications of `world` in their order. Returns how many attempts it took. */
+async function runOnFutures(steps: readonly Step[], world: World, how: Mode): Promise<number> {
+  const notifications = notificationsOf(world.notifications);
+  const wakes = wakesOnLeaves(world, notifications);
+  // A mapper to whose result nobody listens any more takes its steps when there is an attempt, whenever that is.
+  const mapsToSteps = /"(step|afterAStep)"/.test(
+    JSON.stringify(steps, (_key, value) => (value?.kind === 'timeout' ? value.of : value)),
+  );
+  let attempts = 0;
+  for (let known = 0; ; ) {
+    attempts++;
+    const commands = world.commandsBy[known === 0 ? -1 : known] ?? 0;
+    const entries = [...world.commands.slice(0, commands), ...world.notifications.slice(0, known)];
+    const start = world.startOf(commands);
+    const got = await attempt(workflowOf(steps, how), 'run', { entries, start, version: 7 });
+    const reference = world.ends[known] as DecodedFrame;
+    expect(got.commands).toEqual(world.commands.slice(commands, world.commandsBy[known]));
+    expect(got.terminator.name).toBe(reference.name);
+    if (got.terminator.name !== 'Suspension') {
+      expect(got.terminator).toEqual(reference);
+      return attempts;
+    }
+    const { awaitingOn, ...flat } = got.terminator.message;
+    expect(flat).toEqual({ waitingCompletions: [], waitingSignals: [], waitingNamedSignals: [] });
+    if (awaitingOn === undefined) throw new Error('a suspension without a future');
+    const from = known;
+    while (evaluate(awaitingOn, notifications.slice(from, known)) === 'pending') {
+      if (wakes.has(known)) {
+        expect(world.ends[known]?.name, 'the server sleeps on').toBe('Suspension');
+        if (!mapsToSteps)
+          expect(world.commandsBy[known], 'the server sleeps on').toBe(world.commandsBy[from]);
+      }
+      expect(++known, 'the server sleeps for ever').toBeLessThanOrEqual(notifications.length);
+    }
+  }
+}
+
 const mode = fc.record({
   explicit: fc.boolean(),
   state: fc.constantFrom('full' as const, 'partial' as const, 'lazy' as const),
 });
 
-test('a program behaves the same however its notifications are grouped', async () => {
+/** One wait for a tree of promises. */
+const combined = (of: fc.Arbitrary<Durable>): fc.Arbitrary<Durable> =>
+  fc.record({
+    kind: fc.constantFrom('all' as const, 'race' as const, 'any' as const, 'allSettled' as const),
+    of: fc.array(of, { minLength: 2, maxLength: 3 }),
+  });
+const treeAwaited = combined(fc.oneof(durable, combined(durable))).map((what): readonly Step[] => [
+  { kind: 'await', what },
+]);
+
+test.each([
+  ['a program', program, 200],
+  ['a wait for a tree', treeAwaited, 100],
+])('%s behaves the same however its notifications are grouped', async (_name, programs, numRuns) => {
   let longest = 0;
+  let attemptsBefore7 = 0;
+  let attempts = 0;
   await fc.assert(
     fc.asyncProperty(
-      program,
+      programs,
       fc.infiniteStream(fc.nat(1_000_000)),
       fc.nat(2),
       mode,
@@ -283,13 +360,20 @@ test('a program behaves the same however its notifications are grouped', async (
           chunks.push({ drains: roll(3), frames: world.notifications.slice(at, at + size) });
           at += size;
         }
-        const live = await liveAttempt(workflowOf(steps, how), 'run', { start: world.startOf(0) }, chunks);
-        expect(live.commands).toEqual(world.commands);
-        expect(live.terminator.name).toBe('End');
+        for (const version of [6, 7]) {
+          const start = world.startOf(0);
+          const live = await liveAttempt(workflowOf(steps, how), 'run', { start, version }, chunks);
+          expect(live.commands).toEqual(world.commands);
+          expect(live.terminator.name).toBe('End');
+        }
+        attemptsBefore7 += wakesOnLeaves(world, notificationsOf(world.notifications)).size;
+        attempts += await runOnFutures(steps, world, how);
       },
     ),
-    { numRuns: 200 },
+    { numRuns },
   );
   // Else the search was over trivial programs.
   expect(longest).toBeGreaterThan(5);
+  console.info(`${attemptsBefore7} attempts wake on any leaf, ${attempts} on futures`);
+  expect(attempts).toBeLessThanOrEqual(attemptsBefore7);
 });

@@ -16,22 +16,22 @@ export class RestateError extends Error {
   readonly code: number;
   override name = 'RestateError';
   constructor(message: string, options: RestateErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message, options);
     this.code = options.errorCode ?? INTERNAL_ERROR;
   }
 }
 
 export interface TerminalErrorOptions extends RestateErrorOptions {
   /** Travels with the error to whoever awaits this invocation. Needs protocol version 6. */
-  readonly metadata?: Record<string, string>;
+  readonly metadata?: Record<string, string> | undefined;
 }
 
 export class TerminalError extends RestateError {
   override name = 'TerminalError';
-  readonly metadata?: Record<string, string>;
+  readonly metadata?: Record<string, string> | undefined;
   constructor(message: string, options: TerminalErrorOptions = {}) {
     super(message, options);
-    if (options.metadata !== undefined) this.metadata = options.metadata;
+    this.metadata = options.metadata;
   }
 }
 
@@ -58,10 +58,10 @@ export interface RetryableErrorOptions {
 
 export class RetryableError extends RestateError {
   override name = 'RetryableError';
-  readonly retryAfter?: Duration | number;
+  readonly retryAfter?: Duration | number | undefined;
   constructor(message: string, options: RetryableErrorOptions & RestateErrorOptions = {}) {
     super(message, options);
-    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter;
+    this.retryAfter = options.retryAfter;
   }
   static from(cause: unknown, options: RetryableErrorOptions = {}): RetryableError {
     return new RetryableError(asError(cause).message, { ...options, cause });
@@ -75,9 +75,9 @@ export function retryAfterMs(thrown: unknown): number | undefined {
 }
 
 /**
- * For closures of `run`: no retry of the closure will help, a person has to look. The run's own retry options do not
- * turn it into a result; the service's policy decides, which by default pauses the invocation in the end. (Pausing at
- * once needs protocol version 7.)
+ * For closures of `run`: no retry of the closure will help, a person has to look. Pauses the invocation; the run's own
+ * retry options do not turn it into a result. Before protocol version 7 the service's policy decides, which by default
+ * pauses in the end.
  */
 export class PauseError extends RestateError {
   override name = 'PauseError';
@@ -110,8 +110,8 @@ export function toWireFailure({ code, message, metadata }: TerminalError): WireF
   };
 }
 
-export function fromWireFailure({ code, message, metadata }: WireFailure): TerminalError {
-  const options =
-    metadata.length === 0 ? {} : { metadata: Object.fromEntries(metadata.map(m => [m.key, m.value])) };
-  return new TerminalError(message, { errorCode: code, ...options });
-}
+export const fromWireFailure = ({ code, message, metadata }: WireFailure): TerminalError =>
+  new TerminalError(message, {
+    errorCode: code,
+    metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata.map(m => [m.key, m.value])),
+  });

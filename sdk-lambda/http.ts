@@ -1,9 +1,14 @@
 /**
  * Routing of the service protocol's requests, without a server: path and headers in, status and body out. Any
  * prefix is allowed before the last segments, so that a stage or base path does not matter.
+ *
+ * Invariant: what may run user code, or tells what is deployed, is past the check of the request's identity before
+ * anything else of it is looked at.
  */
 import { contentTypeOf, ProtocolError } from '@holdfast/protocol';
+import type { Definition, HandlerDefinition } from './definitions.ts';
 import {
+  type AdapterTraits,
   buildManifest,
   MAX_PROTOCOL,
   MIN_PROTOCOL,
@@ -11,12 +16,20 @@ import {
   negotiateManifest,
 } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
-import { type InvocationPorts, type InvocationRequest, runAttempt } from './invocation.ts';
+import {
+  type AttemptRequest,
+  type InvocationPorts,
+  type InvocationRequest,
+  runAttempt,
+} from './invocation.ts';
 
-export interface EndpointRequest {
+export interface EndpointRequestHead {
   readonly path: string;
   /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export interface EndpointRequest extends EndpointRequestHead {
   readonly body: Uint8Array;
   readonly extraArgs?: unknown[];
 }
@@ -27,63 +40,90 @@ export interface EndpointResponse {
   readonly body: Uint8Array;
 }
 
-export const SERVER_NAME = 'holdfast-sdk-lambda/0.1.0';
-const INVOCATION_TYPE = /^application\/vnd\.restate\.invocation\.v(\d+)$/;
+/** A request that may go on to its body. */
+export interface Opened {
+  readonly service: Definition;
+  readonly handler: HandlerDefinition;
+  readonly version: number;
+}
 
+const SERVER_NAME = 'holdfast-sdk-lambda/0.1.0';
+/** The last segments of a path. */
+const ROUTE = /^[^?]*?\/(invoke\/([^/?]+)\/([^/?]+)|discover|health)\/*(?:\?|$)/;
+const REQUEST_RESPONSE: AdapterTraits = { protocolMode: 'REQUEST_RESPONSE' };
+
+/** A whole request. For simulators, tests and adapters that have it at once. */
 export async function handleRequest(
   endpoint: Endpoint,
-  request: EndpointRequest,
+  { body, extraArgs, ...head }: EndpointRequest,
   ports: InvocationPorts,
 ): Promise<EndpointResponse> {
-  const segments = (request.path.split('?', 1)[0] ?? '').split('/').filter(segment => segment !== '');
-  const [verb, service, handler] = segments.slice(-3);
-  if (verb === 'invoke' && service !== undefined && handler !== undefined) {
-    return invoke(endpoint, service, handler, request, ports);
-  }
-  const last = segments.at(-1);
-  if (last === 'discover') return discover(endpoint, request.headers['accept']);
-  if (last === 'health') return respond(200, 'text/plain', 'OK');
-  return refuse(
-    404,
-    `no route for ${request.path}; there are /discover, /invoke/{service}/{handler} and /health`,
-  );
+  const opened = await openRequest(endpoint, head, REQUEST_RESPONSE, ports.now);
+  if ('status' in opened) return opened;
+  return answer(opened, {
+    ...ports,
+    body,
+    attemptHeaders: head.headers,
+    ...(extraArgs === undefined ? {} : { extraArgs }),
+  });
 }
 
-function discover(endpoint: Endpoint, accept: string | undefined): EndpointResponse {
-  const version = negotiateManifest(accept);
-  if (version === undefined)
-    return refuse(415, `unsupported discovery version: accept is ${accept ?? 'missing'}`);
-  const result = buildManifest(endpoint.services, endpoint.defaults, version);
-  if ('unsupported' in result) {
+/** What a request asks for, or the answer to it when it asks for no attempt or is refused. Its body is not needed. */
+export function openRequest(
+  endpoint: Endpoint,
+  { path, headers }: EndpointRequestHead,
+  traits: AdapterTraits,
+  now: () => number,
+): EndpointResponse | Opened | Promise<EndpointResponse | Opened> {
+  const [, route, service, handler] = ROUTE.exec(`/${path}`) ?? [];
+  if (!route)
+    return refuse(404, `no route for ${path}; there are /discover, /invoke/{service}/{handler} and /health`);
+  if (route === 'health') return respond(200, 'text/plain', 'OK');
+  const open = () =>
+    service && handler
+      ? find(endpoint, service, handler, headers['content-type'])
+      : discover(endpoint, headers['accept'], traits);
+  if (!endpoint.verify) return open();
+  return endpoint
+    .verify(headers, `/${route}`, now())
+    .then(refusal => (refusal ? refuse(401, `${refusal} (HF_SDK_IDENTITY)`) : open()));
+}
+
+function discover(
+  endpoint: Endpoint,
+  accept: string | string[] | undefined,
+  traits: AdapterTraits,
+): EndpointResponse {
+  const version = negotiateManifest(String(accept));
+  if (!version) return refuse(415, `unsupported discovery version: accept is ${accept}`);
+  const manifest = buildManifest(endpoint.services, endpoint.defaults, version, traits);
+  if (typeof manifest === 'string') {
     return refuse(
       500,
-      `the services use "${result.unsupported}", which discovery version ${version} lacks; upgrade the server or remove the option (HF_SDK_DISCOVERY)`,
+      `discovery version ${version} lacks the option "${manifest}": upgrade the server or remove it (HF_SDK_DISCOVERY)`,
     );
   }
-  return respond(200, manifestContentType(version), JSON.stringify(result.manifest));
+  return respond(200, manifestContentType(version), JSON.stringify(manifest), traits.headers);
 }
 
-function invoke(
+function find(
   endpoint: Endpoint,
-  service: string,
-  handler: string,
-  { headers, body, extraArgs }: EndpointRequest,
-  ports: InvocationPorts,
-): EndpointResponse | Promise<EndpointResponse> {
-  const contentType = headers['content-type'];
-  const version = Number(INVOCATION_TYPE.exec(contentType ?? '')?.[1]);
-  if (Number.isNaN(version))
-    return refuse(415, `not an invocation: content-type is ${contentType ?? 'missing'}`);
-  const extra = extraArgs === undefined ? {} : { extraArgs };
-  return handleInvocation(endpoint, {
-    ...ports,
-    ...extra,
-    service,
-    handler,
-    version,
-    body,
-    attemptHeaders: headers,
-  });
+  serviceName: string,
+  handlerName: string,
+  contentType: string | string[] | undefined,
+): EndpointResponse | Opened {
+  const version = Number(/\d+$/.exec(String(contentType)));
+  if (contentType !== contentTypeOf(version) || version < MIN_PROTOCOL || version > MAX_PROTOCOL) {
+    return refuse(
+      415,
+      `content-type ${contentType} is no invocation of protocol version ${MIN_PROTOCOL} to ${MAX_PROTOCOL}`,
+    );
+  }
+  const service = endpoint.service(serviceName);
+  const handler = service?.handler(handlerName, endpoint.defaults);
+  return service && handler
+    ? { service, handler, version }
+    : refuse(404, `no handler ${serviceName}/${handlerName} is bound to this endpoint`);
 }
 
 /** One attempt at an invocation, in process: what simulators and tests call. No transport, no timers. */
@@ -91,18 +131,17 @@ export async function handleInvocation(
   endpoint: Endpoint,
   invocation: InvocationRequest,
 ): Promise<EndpointResponse> {
-  const { version } = invocation;
-  if (!(version >= MIN_PROTOCOL && version <= MAX_PROTOCOL)) {
-    return refuse(415, `invocation version ${version} is outside ${MIN_PROTOCOL} to ${MAX_PROTOCOL}`);
-  }
-  const service = endpoint.service(invocation.service);
-  const handler = service?.handler(invocation.handler, endpoint.defaults);
-  if (service === undefined || handler === undefined) {
-    return refuse(404, `no handler ${invocation.service}/${invocation.handler} is bound to this endpoint`);
-  }
+  const found = find(endpoint, invocation.service, invocation.handler, contentTypeOf(invocation.version));
+  return 'status' in found ? found : answer(found, invocation);
+}
+
+export async function answer(
+  { service, handler, version }: Opened,
+  invocation: AttemptRequest,
+): Promise<EndpointResponse> {
   try {
-    const body = await runAttempt(service, handler, invocation);
-    return { status: 200, headers: headersOf(contentTypeOf(version)), body };
+    const body = await runAttempt(service, handler, version, invocation);
+    return { status: 200, headers: answerHeaders(version), body };
   } catch (error) {
     if (error instanceof ProtocolError)
       return refuse(500, `the request body does not decode: ${error.message}`);
@@ -112,10 +151,17 @@ export async function handleInvocation(
 
 const encoder = new TextEncoder();
 const headersOf = (contentType: string) => ({ 'content-type': contentType, 'x-restate-server': SERVER_NAME });
-const respond = (status: number, contentType: string, text: string): EndpointResponse => ({
+export const answerHeaders = (version: number): Readonly<Record<string, string>> =>
+  headersOf(contentTypeOf(version));
+const respond = (
+  status: number,
+  contentType: string,
+  text: string,
+  more?: AdapterTraits['headers'],
+): EndpointResponse => ({
   status,
-  headers: headersOf(contentType),
+  headers: { ...headersOf(contentType), ...more },
   body: encoder.encode(text),
 });
-const refuse = (status: number, message: string): EndpointResponse =>
+export const refuse = (status: number, message: string): EndpointResponse =>
   respond(status, 'application/json', JSON.stringify({ message }));

@@ -2,14 +2,14 @@
  * One attempt over request/response, without any transport: the recorded journal in, response frames out. The
  * adapters wrap it; simulators and tests call it directly. Apart from what `ports` brings in it is deterministic.
  */
-import { decodeFrames } from '@holdfast/protocol';
+import { decodeFrames, EMPTY, ProtocolError } from '@holdfast/protocol';
 import { Attempt, type Defer } from './attempt.ts';
 import type { InvocationId, Request, Target } from './context/context.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import { asError, TerminalError } from './errors.ts';
 import type { LoggerTransport } from './logger.ts';
 import { Machine } from './machine/machine.ts';
-import { type Serde, serde } from './serde.ts';
+import { json, type Serde } from './serde.ts';
 
 export interface InvocationPorts {
   /** Milliseconds since 1970. */
@@ -21,14 +21,18 @@ export interface InvocationPorts {
   readonly logger?: LoggerTransport | undefined;
 }
 
-export interface InvocationRequest extends InvocationPorts {
+/** An attempt at a handler that was found. */
+export interface AttemptRequest extends InvocationPorts {
+  readonly body: Uint8Array;
+  readonly attemptHeaders?: Readonly<Record<string, string | string[] | undefined>>;
+  readonly extraArgs?: unknown[];
+}
+
+export interface InvocationRequest extends AttemptRequest {
   readonly service: string;
   readonly handler: string;
   /** Protocol version of the request, one of those advertised. */
   readonly version: number;
-  readonly body: Uint8Array;
-  readonly attemptHeaders?: Readonly<Record<string, string | string[] | undefined>>;
-  readonly extraArgs?: unknown[];
 }
 
 /** Both phases run within the current turn, so nothing else can interleave. */
@@ -42,27 +46,53 @@ export const drainMicrotasks: Defer = callback => {
 export async function runAttempt(
   service: Definition,
   handler: HandlerDefinition,
-  invocation: InvocationRequest,
+  version: number,
+  invocation: AttemptRequest,
 ): Promise<Uint8Array> {
-  const { asTerminalError, explicitCancellation, onJournalMismatchErrors } = handler.options;
-  const machine = new Machine(invocation.version, onJournalMismatchErrors === 'fail');
+  const machine = machineOf(service, handler, version);
   machine.notify(decodeFrames(invocation.body));
   machine.inputClosed();
   if (machine.ready) {
-    const attempt = new Attempt(machine, {
-      now: invocation.now,
-      defer: invocation.defer ?? drainMicrotasks,
-      asTerminalError,
-      explicitCancellation,
-    });
+    const attempt = attemptOf(machine, handler, invocation.now, invocation.defer ?? drainMicrotasks);
     startHandler(attempt, service, handler, invocation);
     await attempt.done;
   }
   return machine.takeOutput();
 }
 
+export const machineOf = ({ parts }: Definition, { options }: HandlerDefinition, version: number): Machine =>
+  new Machine(version, parts.commands, options.onJournalMismatchErrors);
+
+export function attemptOf(
+  machine: Machine,
+  { options }: HandlerDefinition,
+  now: () => number,
+  defer: Defer,
+): Attempt {
+  const guarded: Defer = callback =>
+    defer(() => {
+      try {
+        callback();
+      } catch (error) {
+        // Recorded commands are decoded when they are compared: one that does not decode is the server's, or damage.
+        if (!(error instanceof ProtocolError)) throw error;
+        undecodable(machine, error);
+        // Looks again, and finds the attempt over.
+        callback();
+      }
+    });
+  return new Attempt(machine, { now, defer: guarded, options });
+}
+
+const PROTOCOL_VIOLATION = 571;
+
+/** Ends the attempt on a machine that was given what does not decode. */
+export const undecodable = (machine: Machine, error: ProtocolError): void =>
+  machine.fail({ code: PROTOCOL_VIOLATION, message: `The request body does not decode: ${error.message}` });
+
 const INPUT_ERROR = 400;
-const EMPTY = new Uint8Array();
+/** Presigned URLs, tokens that are still valid and the pseudo headers of HTTP/2 are not for user code. */
+const OF_TRANSPORT = /^(x-holdfast-|x-restate-(jwt|signature)-|:)/;
 
 /** Runs user code on a ready machine. */
 export function startHandler(
@@ -71,7 +101,7 @@ export function startHandler(
   handler: HandlerDefinition,
   parts: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs' | 'console' | 'logger'>,
 ): void {
-  const defaultSerde: Serde<unknown> = handler.options.serde ?? serde.json;
+  const defaultSerde: Serde<unknown> = handler.options.serde ?? json;
   const input = handler.options.input ?? defaultSerde;
   const output = handler.options.output ?? defaultSerde;
   const request = createRequest(attempt, service, handler, parts);
@@ -110,8 +140,8 @@ function createRequest(
   const target: Target = {
     service: service.name,
     handler: handler.name,
-    ...(key === '' ? {} : { key }),
-    toString: () => [service.name, ...(key === '' ? [] : [key]), handler.name].join('/'),
+    ...(key && { key }),
+    toString: () => `${service.name}/${key && `${key}/`}${handler.name}`,
   };
   return {
     target,
@@ -121,7 +151,9 @@ function createRequest(
       return headers;
     },
     get attemptHeaders() {
-      ofAttempt ??= new Map(Object.entries(attemptHeaders ?? {}));
+      ofAttempt ??= new Map(
+        Object.entries(attemptHeaders ?? {}).filter(([name]) => !OF_TRANSPORT.test(name)),
+      );
       return ofAttempt;
     },
     body: input.value ?? EMPTY,

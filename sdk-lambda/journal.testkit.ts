@@ -14,8 +14,7 @@ import type { AnyDefinition } from './endpoint.ts';
 import { createEndpoint } from './endpoint.ts';
 import { handleInvocation } from './http.ts';
 import * as restate from './index.ts';
-import { drainMicrotasks, type InvocationPorts, startHandler } from './invocation.ts';
-import { Machine } from './machine/machine.ts';
+import { drainMicrotasks, type InvocationPorts, machineOf, startHandler } from './invocation.ts';
 
 export const NOW_MS = 1_800_000_000_000;
 export const INVOCATION_ID = new Uint8Array(24).fill(7);
@@ -70,7 +69,13 @@ export async function attempt(
   return resultOf(decodeFrames(body));
 }
 
-/** One attempt on a live channel: each chunk of notifications comes after so many drained quiescences. */
+/** Closures may take some turns of the microtask queue before they propose. */
+const DRAINS_MAX = 50;
+
+/**
+ * One attempt on a live channel: each chunk of notifications comes after so many drained quiescences, and after what it
+ * answers. From protocol 7 on the result of a run is acknowledged in place of being sent back.
+ */
 export async function liveAttempt(
   service: AnyDefinition,
   handler: string,
@@ -80,21 +85,39 @@ export async function liveAttempt(
   const definition = createEndpoint([service]).service(service.name);
   const handlerDefinition = definition?.handler(handler);
   if (definition === undefined || handlerDefinition === undefined) throw new Error(`no handler ${handler}`);
-  const machine = new Machine(6);
+  const version = journal.version ?? 6;
+  const machine = machineOf(definition, handlerDefinition, version);
   machine.notify(decodeFrames(requestBody(journal)));
   const running = new Attempt(machine, {
     now: () => NOW_MS,
     defer: drainMicrotasks,
-    explicitCancellation: handlerDefinition.options.explicitCancellation,
+    options: handlerDefinition.options,
   });
   startHandler(running, definition, handlerDefinition, {});
+  const written: Frame[] = [];
+  const hasProposed = (id: number): boolean => {
+    written.push(...decodeFrames(machine.takeOutput()));
+    return written
+      .map(decodeFrame)
+      .some(({ name, message }) => name === 'ProposeRunCompletion' && message.resultCompletionId === id);
+  };
   for (const { drains, frames } of chunks) {
     for (let i = 0; i < drains; i++) await new Promise<void>(drainMicrotasks);
-    running.notify(decodeFrames(concat(frames)));
+    for (const frame of decodeFrames(concat(frames))) {
+      const { name, message } = decodeFrame(frame);
+      if (version < 7 || name !== 'RunCompletion') {
+        running.notify([frame]);
+        continue;
+      }
+      const completionId = message.completionId ?? 0;
+      for (let i = 0; i < DRAINS_MAX && !hasProposed(completionId); i++)
+        await new Promise<void>(drainMicrotasks);
+      running.notify(decodeFrames(encodeFrame('ProposeRunCompletionAck', { completionId })));
+    }
   }
   running.inputClosed();
   await running.done;
-  return resultOf(decodeFrames(machine.takeOutput()));
+  return resultOf([...written, ...decodeFrames(machine.takeOutput())]);
 }
 
 function resultOf(frames: readonly Frame[]): AttemptResult {

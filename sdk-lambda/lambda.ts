@@ -1,16 +1,23 @@
-/** The AWS Lambda adapter: the event of an Invoke in, its response out. Clock and base64 come from the platform. */
-import { refuseDefinition } from './coded-error.ts';
-import { type AnyDefinition, createEndpoint, Endpoint } from './endpoint.ts';
-import { handleRequest } from './http.ts';
-import type { LoggerTransport } from './logger.ts';
-import type { DefaultServiceOptions } from './options.ts';
-
-export interface EndpointOptions {
-  readonly services: readonly AnyDefinition[];
-  readonly defaultServiceOptions?: DefaultServiceOptions | undefined;
-  /** Gets what handlers write to `ctx.console`. */
-  readonly logger?: LoggerTransport | undefined;
-}
+/**
+ * The AWS Lambda adapter: the event of an Invoke in, its response out. Clock and base64 come from the platform.
+ *
+ * Invariant: nothing is made of a body, and no URL of a request is looked at, before the request's identity is known.
+ */
+import * as zlib from 'node:zlib';
+import { EMPTY, ErrorMessage, scratchFrame } from '@holdfast/protocol';
+import { withPage } from './coded-error.ts';
+import type { AdapterTraits } from './discovery.ts';
+import {
+  builderOf,
+  type Endpoint,
+  type EndpointBuilder,
+  type EndpointOptions,
+  endpointOf,
+} from './endpoint.ts';
+import { asError } from './errors.ts';
+import { answer, answerHeaders, type EndpointResponse, openRequest } from './http.ts';
+import { REQUEST_BYTES_MAX } from './limits.ts';
+import { joinParts, upload } from './offload.ts';
 
 /** The event as the orchestrator sends it. `rawPath` is how API Gateway calls the path. */
 export interface LambdaEvent {
@@ -32,67 +39,108 @@ export interface LambdaResponse {
 export type LambdaHandler = (event: LambdaEvent, context: unknown) => Promise<LambdaResponse>;
 
 /** The function to export as the Lambda handler. */
-export function createEndpointHandler({
-  services,
-  defaultServiceOptions,
-  logger,
-  ...others
-}: EndpointOptions): LambdaHandler {
-  // Ignored in silence, the keys that requests are to be verified with would leave them unverified.
-  for (const [name, value] of Object.entries(others)) {
-    if (value !== undefined) refuseDefinition(`The endpoint has no option "${name}". Remove it.`);
-  }
-  const target = createEndpoint(services);
-  target.defaults = defaultServiceOptions ?? {};
-  target.logger = logger;
-  return handlerOf(target);
-}
+export const createEndpointHandler = (options: EndpointOptions): LambdaHandler =>
+  handlerOf(endpointOf(options));
 
-export interface LambdaEndpoint {
-  bind(definition: AnyDefinition): LambdaEndpoint;
-  /** Of all services of this endpoint; theirs and their handlers' own win. */
-  defaultServiceOptions(options: DefaultServiceOptions): LambdaEndpoint;
-  setLogger(logger: LoggerTransport): LambdaEndpoint;
+export interface LambdaEndpoint extends EndpointBuilder<LambdaEndpoint> {
   handler(): LambdaHandler;
 }
 
 /** The same, one service at a time. */
-export function endpoint(): LambdaEndpoint {
-  const target = new Endpoint();
-  const builder: LambdaEndpoint = {
-    bind(definition) {
-      target.add(definition);
-      return builder;
-    },
-    defaultServiceOptions(options) {
-      target.defaults = options;
-      return builder;
-    },
-    setLogger(logger) {
-      target.logger = logger;
-      return builder;
-    },
-    handler: () => handlerOf(target),
-  };
-  return builder;
-}
+export const endpoint = (): LambdaEndpoint => builderOf(target => ({ handler: () => handlerOf(target) }));
+
+/** Node has it since 22.15. */
+const hasZstd = zlib.zstdDecompressSync !== undefined;
+const TRAITS: AdapterTraits = {
+  protocolMode: 'REQUEST_RESPONSE',
+  lambdaCompression: hasZstd ? 'zstd' : undefined,
+  headers: { 'x-holdfast-offload': '1' },
+};
+/** Below it, compression is not worth its time. */
+const COMPRESSED_ABOVE_BYTES = 3 * 1024 * 1024;
+/** Lambda takes 6 MB of response: this in base64, and what is around it. */
+const BODY_BYTES_MAX = 4_500_000;
+const TRANSFER_FAILED = 500;
+const PAYLOAD_TOO_LARGE = 413;
 
 const now = (): number => Date.now();
 
 function handlerOf(target: Endpoint): LambdaHandler {
   return async (event, context) => {
-    const request = {
-      path: event.path ?? event.rawPath ?? '/',
-      headers: event.headers ?? {},
-      body: Buffer.from(event.body ?? '', event.isBase64Encoded === true ? 'base64' : 'utf8'),
-      extraArgs: [context],
-    };
-    const { status, headers, body } = await handleRequest(target, request, { now, logger: target.logger });
-    return {
-      statusCode: status,
-      headers,
-      isBase64Encoded: true,
-      body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
-    };
+    const headers = event.headers ?? {};
+    const path = event.path ?? event.rawPath ?? '/';
+    const opened = await openRequest(target, { path, headers }, TRAITS, now);
+    if ('status' in opened) return envelope(opened);
+    const { version } = opened;
+    // What a body in either direction throws is about what is outside: bytes that do not decode, an object store.
+    const failed = (error: unknown) =>
+      failure(
+        version,
+        TRANSFER_FAILED,
+        withPage(`A body was not moved: ${asError(error).message}.`, 'HF_SDK_TRANSFER'),
+      );
+    let body: Uint8Array;
+    try {
+      body = await bodyOf(event, headers);
+    } catch (error) {
+      return envelope(failed(error));
+    }
+    const attempt = { now, logger: target.logger, body, attemptHeaders: headers, extraArgs: [context] };
+    const response = await answer(opened, attempt);
+    if (response.body.length <= COMPRESSED_ABOVE_BYTES) return envelope(response);
+    return envelope(await fitting(response, headers, version).catch(failed));
   };
 }
+
+type Headers = NonNullable<LambdaEvent['headers']>;
+
+async function bodyOf({ body, isBase64Encoded }: LambdaEvent, headers: Headers): Promise<Uint8Array> {
+  let bytes: Uint8Array = Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
+  const encoding = headers['content-encoding'];
+  if (encoding === 'zstd' && hasZstd)
+    bytes = zlib.zstdDecompressSync(bytes, { maxOutputLength: REQUEST_BYTES_MAX });
+  else if (encoding) throw new Error(`this function cannot decode ${encoding}`);
+  return headers['x-holdfast-body'] === 'parts' ? joinParts(bytes) : bytes;
+}
+
+/** A large answer as Lambda can carry it, or a failure of the attempt that says why it cannot. */
+async function fitting(
+  response: EndpointResponse,
+  headers: Headers,
+  version: number,
+): Promise<EndpointResponse> {
+  const { body } = response;
+  const replaced = (by: Uint8Array, told: Readonly<Record<string, string>>) => ({
+    ...response,
+    headers: { ...response.headers, ...told },
+    body: by,
+  });
+  if (hasZstd && headers['accept-encoding']?.includes('zstd')) {
+    const compressed = zlib.zstdCompressSync(body);
+    if (compressed.length <= BODY_BYTES_MAX) return replaced(compressed, { 'content-encoding': 'zstd' });
+  }
+  if (body.length <= BODY_BYTES_MAX) return response;
+  const url = headers['x-holdfast-upload'];
+  if (url) return replaced(EMPTY, await upload(url, body));
+  return failure(
+    version,
+    PAYLOAD_TOO_LARGE,
+    withPage(
+      `The answer has ${body.length} bytes; Lambda takes ${BODY_BYTES_MAX} (6 MB in base64). Pass references to large values.`,
+      'HF_SDK_TOO_LARGE',
+    ),
+  );
+}
+
+const failure = (version: number, code: number, message: string): EndpointResponse => ({
+  status: 200,
+  headers: answerHeaders(version),
+  body: scratchFrame(ErrorMessage, { code, message }).slice(),
+});
+
+const envelope = ({ status, headers, body }: EndpointResponse): LambdaResponse => ({
+  statusCode: status,
+  headers,
+  isBase64Encoded: true,
+  body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
+});

@@ -35,8 +35,8 @@ export interface ServiceOptions {
   /** A cancellation is not thrown into the handler; it watches for it with `ContextInternal.cancellation`. */
   explicitCancellation?: boolean;
   /**
-   * What happens when the code departs from its journal: the attempt is retried, or the invocation fails. To pause it
-   * at once takes protocol version 7; until then `pause` retries by the policy, which pauses in the end.
+   * What happens when the code departs from its journal: the attempt is retried, or the invocation is paused or fails.
+   * Before protocol version 7 `pause` retries by the policy, which pauses in the end.
    *
    * @default 'retry'
    */

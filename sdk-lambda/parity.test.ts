@@ -1,5 +1,5 @@
 /** The same handler and journal with the official SDK and with ours: the same answer, row by row. */
-import { encodeFrame, type MessageInput } from '@holdfast/protocol';
+import { contentTypeOf, encodeFrame, type MessageInput } from '@holdfast/protocol';
 import * as official from '@restatedev/restate-sdk/lambda';
 import { expect, test } from 'vitest';
 import { comparable } from './comparable.testkit.ts';
@@ -12,10 +12,15 @@ interface Row {
   readonly entries?: readonly Uint8Array[];
   readonly start?: MessageInput<'Start'>;
   readonly options?: ours.WorkflowOptions;
+  readonly version?: number;
 }
 
 /** The handler as it is in a workflow, which can do everything. */
-async function answer(sdk: Sdk, h: (ctx: Context, sdk: Sdk) => unknown, { entries, start, options }: Row) {
+async function answer(
+  sdk: Sdk,
+  h: (ctx: Context, sdk: Sdk) => unknown,
+  { entries, start, options, version }: Row,
+) {
   const run = async (ctx: ours.WorkflowContext) => h(ctx as Context, sdk);
   const handler = sdk.createEndpointHandler({
     services: [sdk.workflow({ name: 'W', handlers: { run }, options: options ?? {} })],
@@ -28,11 +33,18 @@ async function answer(sdk: Sdk, h: (ctx: Context, sdk: Sdk) => unknown, { entrie
   });
   const event = {
     path: '/invoke/W/run',
-    headers: { 'content-type': 'application/vnd.restate.invocation.v6' },
+    headers: { 'content-type': contentTypeOf(version ?? 6) },
     body: Buffer.from(body).toString('base64'),
     isBase64Encoded: true,
   };
   return comparable(await handler(event, { awsRequestId: 'r' }));
+}
+
+async function sameAnswer(handler: Parameters<typeof answer>[1], row: Row) {
+  for (const version of [6, 7]) {
+    const at = { version, ...row };
+    expect(await answer(ours, handler, at)).toEqual(await answer(official as unknown as Sdk, handler, at));
+  }
 }
 
 const state = (partialState: boolean, entries: Record<string, unknown>) => ({
@@ -262,7 +274,7 @@ test.each<[string, (ctx: Context, sdk: Sdk) => unknown, Row]>([
     {},
   ],
 ])('%s', async (_name, handler, row) => {
-  expect(await answer(ours, handler, row)).toEqual(await answer(official as unknown as Sdk, handler, row));
+  await sameAnswer(handler, row);
 });
 
 const explicit = { options: { explicitCancellation: true } };
@@ -338,5 +350,76 @@ test.each<[string, (ctx: Context, sdk: Sdk) => unknown, Row]>([
   ],
   ['cancelPreviousCalls without the option does nothing', cancelTwice, {}],
 ])('explicit cancellation: %s', async (_name, handler, row) => {
-  expect(await answer(ours, handler, row)).toEqual(await answer(official as unknown as Sdk, handler, row));
+  await sameAnswer(handler, row);
+});
+
+type Shape = (p: Sdk['RestatePromise'], sleep: () => ours.RestatePromise<void>) => PromiseLike<unknown>;
+const [a, b] = [sleep(1), sleep(2)];
+
+test.each<[string, Shape, (readonly Uint8Array[])?]>([
+  ['a leaf', (_p, s) => s()],
+  ['all', (p, s) => p.all([s(), s()])],
+  ['race', (p, s) => p.race([s(), s()])],
+  ['any', (p, s) => p.any([s(), s()])],
+  ['allSettled', (p, s) => p.allSettled([s(), s()])],
+  ['of one', (p, s) => p.all([s()])],
+  ['the same twice', (p, s) => p.all([s(), s()].flatMap(each => [each, each]))],
+  ['one in another', (p, s) => p.all([p.all([s(), s()]), s()])],
+  ['a leaf beside a nested one', (p, s) => p.race([p.any([s(), s()]), s(), p.allSettled([s(), s()])])],
+  ['a constant', (p, s) => p.all([p.resolve(1), s()])],
+  ['map', (_p, s) => s().map(() => 1)],
+  [
+    'map of map',
+    (_p, s) =>
+      s()
+        .map(() => 1)
+        .map(() => 2),
+  ],
+  ['map of all', (p, s) => p.all([s(), s()]).map(() => 1)],
+  ['mapped ones', (p, s) => p.any([s().map(() => 1), s()])],
+  ['timeout', (_p, s) => s().orTimeout(5)],
+  ['timeout of all', (p, s) => p.all([s(), s()]).orTimeout(5)],
+  [
+    'timeout of a mapped one',
+    (_p, s) =>
+      s()
+        .map(() => 1)
+        .orTimeout(5),
+  ],
+  ['timeout of a timeout', (_p, s) => s().orTimeout(5).orTimeout(6)],
+  ['what is settled is left out', (p, s) => p.all([s(), s()]), [a, b, slept(1)]],
+  ['and what is mapped and settled', (p, s) => p.all([s().map(() => 1), s()]), [a, b, slept(1)]],
+  ['and a settled node', (p, s) => p.all([p.all([s(), s()]), s()]), [a, b, sleep(3), slept(1), slept(2)]],
+  ['of a node the rest', (p, s) => p.all([p.all([s(), s()]), s()]), [a, b, sleep(3), slept(1)]],
+])('the future that is waited for: %s', async (_name, shape, entries = []) => {
+  for (const explicitCancellation of [false, true]) {
+    const handler = async (ctx: Context, sdk: Sdk) => shape(sdk.RestatePromise, () => ctx.sleep(1));
+    await sameAnswer(handler, { entries, options: { explicitCancellation }, version: 7 });
+  }
+});
+
+test.each<[string, (ctx: Context, sdk: Sdk) => unknown]>([
+  [
+    'a call in a scope',
+    async (ctx, { rpc }) =>
+      ctx
+        .scope('t')
+        .serviceClient<{ x: (ctx: never) => Promise<void> }>({ name: 'X' })
+        .x(rpc.opts({ limitKey: 'l/m', idempotencyKey: 'i' })),
+  ],
+  [
+    'a send in a scope',
+    async (ctx, { rpc }) =>
+      ctx
+        .scope('t')
+        .objectSendClient<{ x: (ctx: never) => Promise<void> }>({ name: 'X' }, 'k')
+        .x(rpc.sendOpts({ limitKey: 'l' })).invocationId,
+  ],
+  [
+    'a generic call in a scope',
+    async ctx =>
+      ctx.genericCall({ service: 'X', method: 'x', parameter: utf8('p'), scope: 't', limitKey: 'l' }),
+  ],
+])('%s', async (_name, handler) => {
+  await sameAnswer(handler, { version: 7 });
 });

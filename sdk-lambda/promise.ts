@@ -9,10 +9,18 @@
  * - Whether user code is blocked, and on what, is known: `rootAwaited` and `rootSettled` bracket every wait.
  * - Settling a leaf wakes user code only through the roots it settles.
  */
-import type { WireNotification } from '@holdfast/protocol';
+import {
+  ALL_COMPLETED,
+  ALL_SUCCEEDED_OR_FIRST_FAILED,
+  FIRST_COMPLETED,
+  FIRST_SUCCEEDED_OR_ALL_FAILED,
+  UNKNOWN,
+  type WireNotification,
+} from '@holdfast/protocol';
 import { SdkUsageError } from './coded-error.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { asError, fromWireFailure, TerminalError, TimeoutError } from './errors.ts';
+import { type Awaited as AwaitedTree, futureOf, type NodeType } from './future.ts';
 import type { NotificationId } from './machine/machine.ts';
 import type { Serde } from './serde.ts';
 
@@ -34,6 +42,9 @@ export interface PromiseHost {
 const PENDING = 0;
 const FULFILLED = 1;
 const REJECTED = 2;
+
+/** What a promise waits for. */
+export type Tree = AwaitedTree<Leaf<unknown>>;
 
 interface Edge {
   readonly parent: Durable<unknown>;
@@ -62,8 +73,13 @@ export abstract class Durable<T> implements Promise<T> {
   protected abstract start(): void;
   /** A child that was pending when it was asked for has settled. */
   childSettled(_index: number, _child: Durable<unknown>): void {}
-  /** The unsettled leaves below. */
-  abstract collectLeaves(into: Set<Leaf<unknown>>): void;
+  /** What of the server this node waits for while it is pending; undefined when it is something foreign. */
+  protected abstract waitsFor(): Tree | undefined;
+
+  /** The same, and undefined when it is settled. */
+  get awaits(): Tree | undefined {
+    return this.state === PENDING ? this.waitsFor() : undefined;
+  }
 
   activate(): void {
     if (this.#active) return;
@@ -129,7 +145,7 @@ export abstract class Durable<T> implements Promise<T> {
     }
     const edges = this.#edges;
     this.#edges = undefined;
-    if (edges !== undefined) for (const { parent, index } of edges) parent.childSettled(index, this);
+    for (const { parent, index } of edges ?? []) parent.childSettled(index, this);
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
@@ -148,7 +164,7 @@ export abstract class Durable<T> implements Promise<T> {
 
   #await(): Promise<unknown> {
     if (this.state === PENDING) this.host?.assertOutsideRun();
-    if (this.#native !== undefined) return this.#native;
+    if (this.#native) return this.#native;
     this.activate();
     this.#native = new Promise<unknown>((resolve, reject) => {
       this.#resolve = resolve;
@@ -167,14 +183,9 @@ export abstract class Durable<T> implements Promise<T> {
 
   orTimeout(duration: Duration | number): RestatePromise<T> {
     // Without a host it is settled already.
-    if (this.host === undefined) return this as unknown as RestatePromise<T>;
-    const timer = this.host.sleep(toMillis(duration)).map(() => {
-      throw new TimeoutError();
-    });
-    return new Combinator('race', [
-      this,
-      timer as unknown as Durable<unknown>,
-    ]) as unknown as RestatePromise<T>;
+    if (!this.host) return this as unknown as RestatePromise<T>;
+    const timer = this.host.sleep(toMillis(duration));
+    return new Combinator('timeout', [this, timer]) as unknown as RestatePromise<T>;
   }
 }
 
@@ -203,45 +214,26 @@ export class Leaf<T> extends Durable<T> {
 
   protected start(): void {
     const result = this.#known ?? this.host?.awaitLeaf(this);
-    if (result !== undefined) this.deliver(result);
+    if (result) this.deliver(result);
   }
 
   deliver(result: WireNotification): void {
-    if (result.failure !== undefined) this.settle(REJECTED, fromWireFailure(result.failure));
+    if (result.failure) this.settle(REJECTED, fromWireFailure(result.failure));
     else this.settleWith(this.#decode, result);
   }
 
-  collectLeaves(into: Set<Leaf<unknown>>): void {
-    if (this.state === PENDING) into.add(this);
+  protected waitsFor(): Tree {
+    return this;
   }
 }
 
-/** A leaf whose operation also has the id of an invocation. */
-export class CallLeaf<T> extends Leaf<T> {
-  readonly #invocationId: () => RestatePromise<string>;
-  #cached: RestatePromise<string> | undefined;
-  constructor(
-    host: PromiseHost,
-    id: NotificationId,
-    decode: Decode<T>,
-    invocationId: () => RestatePromise<string>,
-  ) {
-    super(host, id, decode);
-    this.#invocationId = invocationId;
-  }
-  get invocationId(): RestatePromise<string> {
-    this.#cached ??= this.#invocationId();
-    return this.#cached;
-  }
-}
-
-const MAPPED = 1;
 type Mapper = (value?: unknown, failure?: TerminalError) => unknown;
 
 class Mapped extends Durable<unknown> {
   /** What is mapped; then, if that is one, the promise that it was mapped to. */
   #source: Durable<unknown>;
   readonly #mapper: Mapper;
+  #hasMapped = false;
   constructor(source: Durable<unknown>, mapper: Mapper) {
     super(source.host);
     this.#source = source;
@@ -250,8 +242,8 @@ class Mapped extends Durable<unknown> {
   protected start(): void {
     this.follow(this.#source, 0);
   }
-  override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
-    if (index === MAPPED) this.settle(state as typeof FULFILLED, outcome);
+  override childSettled(_index: number, { state, outcome }: Durable<unknown>): void {
+    if (this.#hasMapped) this.settle(state as typeof FULFILLED, outcome);
     // Only terminal errors are results. A mapper must not turn "this attempt failed" into a value.
     else if (state === FULFILLED) this.settleWith(this.#mapper, outcome);
     else if (outcome instanceof TerminalError)
@@ -263,17 +255,20 @@ class Mapped extends Durable<unknown> {
     const { then } = (value ?? {}) as Partial<PromiseLike<unknown>>;
     if (typeof then !== 'function') {
       super.fulfil(value);
-    } else if (value instanceof Durable && this.host !== undefined) {
+    } else if (value instanceof Durable && this.host) {
       this.#source = value;
-      this.follow(value, MAPPED);
+      this.#hasMapped = true;
+      this.follow(value, 0);
     } else {
       // Of a constant, which has no host, or made by user code: it waits for itself.
       this.host?.mapperRuns();
       then.call(value, super.fulfil.bind(this), error => this.settle(REJECTED, error));
     }
   }
-  collectLeaves(into: Set<Leaf<unknown>>): void {
-    if (this.state === PENDING) this.#source.collectLeaves(into);
+  protected waitsFor(): Tree | undefined {
+    // The mapper may make a failure of a success and the other way round; a promise that it returned is what it is.
+    const source = this.#source.awaits;
+    return this.#hasMapped ? source : futureOf(UNKNOWN, [source], true);
   }
 }
 
@@ -283,18 +278,21 @@ class Settled extends Durable<unknown> {
     this.settle(state, outcome);
   }
   protected start(): void {}
-  collectLeaves(): void {}
+  protected waitsFor(): undefined {}
 }
 
-type Rule = 'all' | 'race' | 'any' | 'allSettled';
+type Rule = 'all' | 'race' | 'any' | 'allSettled' | 'timeout';
 
-/** Whether one child's outcome is the combinator's. */
-const DECIDED_BY: Readonly<Record<Rule, (fulfilled: boolean) => boolean>> = {
-  all: fulfilled => !fulfilled,
-  race: () => true,
-  any: fulfilled => fulfilled,
-  allSettled: () => false,
+/** Which states of one child end the combinator with its outcome, and what the server is told. */
+const RULES: Readonly<Record<Rule, { readonly ends: readonly number[]; readonly type: NodeType }>> = {
+  all: { ends: [REJECTED], type: ALL_SUCCEEDED_OR_FIRST_FAILED },
+  race: { ends: [FULFILLED, REJECTED], type: FIRST_COMPLETED },
+  any: { ends: [FULFILLED], type: FIRST_SUCCEEDED_OR_ALL_FAILED },
+  allSettled: { ends: [], type: ALL_COMPLETED },
+  /** Of a promise and a timer: that the timer fulfils is a failure. */
+  timeout: { ends: [FULFILLED, REJECTED], type: UNKNOWN },
 };
+const TIMER = 1;
 
 export class Combinator extends Durable<unknown> {
   readonly #rule: Rule;
@@ -303,7 +301,7 @@ export class Combinator extends Durable<unknown> {
   #left: number;
 
   constructor(rule: Rule, children: readonly Durable<unknown>[]) {
-    super(children.find(child => child.host !== undefined)?.host);
+    super(children.find(child => child.host)?.host);
     this.#rule = rule;
     this.#children = children;
     this.#results = new Array(children.length);
@@ -319,18 +317,14 @@ export class Combinator extends Durable<unknown> {
 
   override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
     if (this.state !== PENDING) return;
-    const fulfilled = state === FULFILLED;
-    if (DECIDED_BY[this.#rule](fulfilled)) {
-      this.settle(fulfilled ? FULFILLED : REJECTED, outcome);
+    if (RULES[this.#rule].ends.includes(state)) {
+      if (this.#rule === 'timeout' && index === TIMER) this.settle(REJECTED, new TimeoutError());
+      else this.settle(state as typeof FULFILLED, outcome);
       return;
     }
-    if (this.#rule === 'allSettled') {
-      this.#results[index] = fulfilled
-        ? { status: 'fulfilled', value: outcome }
-        : { status: 'rejected', reason: outcome };
-    } else {
-      this.#results[index] = outcome;
-    }
+    const settled =
+      state === FULFILLED ? { status: 'fulfilled', value: outcome } : { status: 'rejected', reason: outcome };
+    this.#results[index] = this.#rule === 'allSettled' ? settled : outcome;
     if (--this.#left === 0) this.#allHeard();
   }
 
@@ -342,12 +336,15 @@ export class Combinator extends Durable<unknown> {
     }
   }
 
-  collectLeaves(into: Set<Leaf<unknown>>): void {
-    if (this.state === PENDING) for (const child of this.#children) child.collectLeaves(into);
+  protected waitsFor(): Tree | undefined {
+    return futureOf(
+      RULES[this.#rule].type,
+      this.#children.map(child => child.awaits),
+    );
   }
 }
 
-function combine<T>(rule: Rule, promises: Iterable<unknown>): RestatePromise<T> {
+function combine<T>(rule: Exclude<Rule, 'timeout'>, promises: Iterable<unknown>): RestatePromise<T> {
   const children = [...promises];
   const stranger = children.findIndex(child => !(child instanceof Durable));
   if (stranger >= 0) {

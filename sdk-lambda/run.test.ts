@@ -116,3 +116,15 @@ test('asTerminalError decides what is a result, and its own failure is not one',
   ]);
   expect(transcript((await run(async () => boom(), {}, options)).frames)).toEqual(['Error 500 mapper broke']);
 });
+
+test.each([
+  [7, 1],
+  [6, 0],
+])('a closure can ask for a pause: on protocol %i with behavior %i', async (version, behavior) => {
+  const pausing: Handler = async ctx =>
+    ctx.run('r', () => {
+      throw new PauseError('look at this');
+    });
+  const { terminator } = await run(pausing, { version });
+  expect(terminator.message).toMatchObject({ message: 'look at this', behavior });
+});

@@ -10,7 +10,8 @@
 import type { WireFailure } from '@holdfast/protocol';
 import { SdkUsageError } from './coded-error.ts';
 import { PauseError, retryAfterMs, type TerminalError } from './errors.ts';
-import type { AttemptFailure, CommandRef, Machine } from './machine/machine.ts';
+import { type AttemptFailure, type CommandRef, USER_ERROR } from './machine/failure.ts';
+import type { Machine } from './machine/machine.ts';
 import { type RunRetryPolicy, retryRun } from './machine/run-retry.ts';
 import type { Serde } from './serde.ts';
 
@@ -19,7 +20,7 @@ export interface RunRequest {
   readonly command: CommandRef;
   readonly closure: () => unknown;
   readonly serde: Serde<unknown>;
-  readonly retry: RunRetryPolicy | undefined;
+  readonly retry: RunRetryPolicy;
 }
 
 export interface Classified {
@@ -30,18 +31,18 @@ export interface Classified {
 /** What the runs need of their attempt. */
 export interface RunHost {
   readonly machine: Machine;
-  /** Since the attempt began. */
-  elapsedMs(): number;
+  now(): number;
   /** Executes a closure so that steps within it are refused. */
   insideRun(closure: () => unknown): unknown;
   classify(thrown: unknown): Classified;
   wireFailure(error: TerminalError | string): WireFailure;
-  /** A closure has come to its end. */
-  closureEnded(): void;
+  /** Has what is to be done looked at: a closure has come to its end. */
+  schedule(): void;
 }
 
 export class Runs {
   readonly #host: RunHost;
+  readonly #startedAtMs: number;
   /** To be started, in command order. */
   #waiting: RunRequest[] = [];
   /** How many closures execute. */
@@ -51,6 +52,7 @@ export class Runs {
 
   constructor(host: RunHost) {
     this.#host = host;
+    this.#startedAtMs = host.now();
   }
 
   add(request: RunRequest): void {
@@ -72,41 +74,41 @@ export class Runs {
       this.#failed(run, thrown);
     }
     this.executing--;
-    this.#host.closureEnded();
+    this.#host.schedule();
   }
 
   #failed(run: RunRequest, thrown: unknown): void {
     const { machine } = this.#host;
     const { error, terminal } = this.#host.classify(thrown);
-    // A mistake in the use of the SDK is mended by a deployment, and a pause by a person: neither must become the
-    // run's result.
-    const isForOthers = error instanceof SdkUsageError || error instanceof PauseError;
-    const decision =
-      terminal === undefined
-        ? retryRun(isForOthers ? undefined : run.retry, this.#history(run.command), retryAfterMs(error))
-        : ({ giveUp: true } as const);
-    if (decision.giveUp) {
+    const retry = !terminal && this.#retry(run, error);
+    if (!retry) {
       machine.propose(run.id, { failure: this.#host.wireFailure(terminal ?? error.message) });
       return;
     }
-    this.failure ??= {
-      code: 500,
-      message: error.message,
-      stacktrace: error.stack,
-      relatedCommand: run.command,
-      nextRetryDelayMs: decision.delayMs,
-    };
+    const behavior = error instanceof PauseError ? 'pause' : 'retry';
+    this.failure ??= { ...failureOf(error, run.command), nextRetryDelayMs: retry.delayMs, behavior };
   }
 
-  #history(command: CommandRef): { attempts: number; elapsedMs: number } {
-    const { machine } = this.#host;
-    const { retryCountSinceLastStoredEntry: retries, durationSinceLastStoredEntry } = machine.start;
-    const thisAttemptMs = this.#host.elapsedMs();
+  #retry({ command, retry }: RunRequest, error: Error): ReturnType<typeof retryRun> {
+    const { start, lastRecordedIndex } = this.#host.machine;
     // Earlier attempts count against a run only if they can have executed it: it was recorded without a result,
     // or is the first thing this attempt does beyond its journal.
-    if (retries === 0 || command.index > machine.lastRecordedIndex + 1) {
-      return { attempts: 1, elapsedMs: thisAttemptMs };
-    }
-    return { attempts: retries + 1, elapsedMs: durationSinceLastStoredEntry + thisAttemptMs };
+    const counts = command.relatedCommandIndex <= lastRecordedIndex + 1;
+    const retries = counts ? start.retryCountSinceLastStoredEntry : 0;
+    const earlierMs = retries > 0 ? start.durationSinceLastStoredEntry : 0;
+    const elapsedMs = earlierMs + this.#host.now() - this.#startedAtMs;
+    // A mistake in the use of the SDK is mended by a deployment, and a pause by a person: neither must become the
+    // run's result.
+    const isForOthers = error instanceof SdkUsageError || error instanceof PauseError;
+    return retryRun(isForOthers ? {} : retry, retries + 1, elapsedMs, retryAfterMs(error));
   }
 }
+
+/** Of user code. */
+export const failureOf = (error: Error, relatedCommand: CommandRef | undefined): AttemptFailure => ({
+  code: USER_ERROR,
+  message: error.message,
+  stacktrace: error.stack,
+  relatedCommand,
+  nextRetryDelayMs: retryAfterMs(error),
+});

@@ -3,36 +3,41 @@
  *
  * `undefined` is zero bytes in JSON, both ways: a handler without input or result costs nothing on the wire.
  */
+import { EMPTY } from '@holdfast/protocol';
+
 export interface Serde<T> {
   readonly contentType?: string;
   /** Shown by discovery; has no effect on the values. */
-  readonly jsonSchema?: object;
+  readonly jsonSchema?: object | undefined;
   serialize(value: T): Uint8Array;
   deserialize(data: Uint8Array): T;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const EMPTY = new Uint8Array();
+
+// biome-ignore lint/suspicious/noExplicitAny: must fit wherever a Serde of some type is asked for
+export const json: Serde<any> = {
+  contentType: 'application/json',
+  serialize: value => (value === undefined ? EMPTY : encoder.encode(JSON.stringify(value))),
+  deserialize: data => (data.length === 0 ? undefined : JSON.parse(decoder.decode(data))),
+};
 
 class JsonSerde<T> implements Serde<T> {
   readonly contentType = 'application/json';
-  readonly jsonSchema?: object;
+  readonly jsonSchema?: object | undefined;
   constructor(jsonSchema?: object) {
-    if (jsonSchema !== undefined) this.jsonSchema = jsonSchema;
+    this.jsonSchema = jsonSchema;
   }
   serialize(value: T): Uint8Array {
-    return value === undefined ? EMPTY : encoder.encode(JSON.stringify(value));
+    return json.serialize(value);
   }
   deserialize(data: Uint8Array): T {
-    return data.length === 0 ? (undefined as T) : (JSON.parse(decoder.decode(data)) as T);
+    return json.deserialize(data);
   }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: must fit wherever a Serde of some type is asked for
-const json: Serde<any> = new JsonSerde<any>();
-
-const binary: Serde<Uint8Array> = {
+export const binary: Serde<Uint8Array> = {
   contentType: 'application/octet-stream',
   serialize: value => value,
   deserialize: data => data,

@@ -24,7 +24,7 @@ export class Signals {
   /** A leaf is awaited for the first time: what it takes, if there is something. */
   awaited(leaf: Leaf<unknown>): WireNotification | undefined {
     const taken = this.#untaken.get(leaf.id)?.shift();
-    if (taken === undefined) listOf(this.#leaves, leaf.id).push(leaf);
+    if (!taken) listOf(this.#leaves, leaf.id).push(leaf);
     return taken;
   }
 
@@ -42,7 +42,7 @@ export class Signals {
     if (this.#untaken.size === 0 || this.#leaves.size === 0) return;
     for (const leaf of awaited()) {
       const signal = this.#untaken.get(leaf.id)?.[0];
-      if (signal === undefined) continue;
+      if (!signal) continue;
       const leaves = listOf(this.#leaves, leaf.id);
       const index = leaves.indexOf(leaf);
       if (index < 0) continue;
@@ -55,7 +55,7 @@ export class Signals {
 
 function listOf<T>(lists: Map<NotificationId, T[]>, id: NotificationId): T[] {
   let list = lists.get(id);
-  if (list === undefined) {
+  if (!list) {
     list = [];
     lists.set(id, list);
   }

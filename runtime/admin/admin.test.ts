@@ -36,13 +36,13 @@ test.each<
     /application\/json/,
   ],
   [
-    'a URI',
+    'a URI that is no text',
     'POST',
     '/deployments',
     [['content-type', 'application/json']],
-    '{"uri":"http://x"}',
-    400,
-    /not supported yet/,
+    '{"uri":7}',
+    422,
+    /"uri" is not a string/,
   ],
   [
     'a role',
@@ -51,7 +51,7 @@ test.each<
     [['content-type', 'application/json']],
     `{"arn":"${ARN}","assume_role_arn":"r"}`,
     400,
-    /not supported yet/,
+    /'assume_role_arn'/,
   ],
   [
     'a flag that is none',

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Outcome } from '../core/effect.ts';
 import type { InvocationId } from '../core/model.ts';
 import { serviceMetadata } from '../ingress/testing/scripted-engine.ts';
+import { CodedError } from '../platform/error.ts';
 import { deploymentOf, serviceOf } from './testing/captured.ts';
 import { ask, DP, type Script, setUp } from './testing/setup.ts';
 
@@ -15,7 +16,7 @@ const rows: Row[] = JSON.parse(readFileSync(new URL('vectors/admin.json', import
 
 /** Status codes that this version deliberately gives in place of the Restate server's. */
 const DIFFERENT: Readonly<Record<string, number>> = {
-  'dp unreachable': 400, // no HTTP deployments yet
+  'dp relative uri': 400, // with a code
   'dp delete no force': 202, // removes what nothing uses
 };
 /** What the engine answers, where the row does not follow from the request. */
@@ -28,12 +29,18 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
   'dp delete again': 'unknown',
 };
 
+const REFUSED: Readonly<Record<string, CodedError>> = {
+  'dp unreachable': new CodedError('META0003', 'connection refused'),
+  'dp relative uri': new CodedError('HF_ENDPOINT_URI', 'it does not start with http'),
+};
+
 const full = rows.find(row => row.label === 'services');
 
 function script(engine: Script, { label, response }: Row): void {
   engine.outcome = OUTCOMES[label];
   const json = response.body.startsWith('{') ? JSON.parse(response.body) : {};
   if (label === 'dp dry run') engine.registered = 'dryRun';
+  else if (REFUSED[label] !== undefined) engine.registered = REFUSED[label];
   else engine.registered = response.status === 409 || response.status === 200 ? 'unchanged' : 'created';
   if (json.deployments !== undefined) engine.all = json.deployments.map(deploymentOf);
   else if (json.services !== undefined) engine.all = [deploymentOf(json)];

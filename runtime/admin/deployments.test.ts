@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest';
+import type { Endpoint } from '../core/model.ts';
 import { serviceMetadata } from '../ingress/testing/scripted-engine.ts';
+import type { Address } from '../partition/engine.ts';
 import { CodedError } from '../platform/error.ts';
 import { deploymentOf } from './testing/captured.ts';
 import { ARN, ask, DP, setUp } from './testing/setup.ts';
+
+const ROLE_ARN = 'arn:aws:iam::123456789012:role/team/caller';
+const ROLE = `"assume_role_arn":"${ROLE_ARN}"`;
 
 test('register hands on what was asked, and tells what became of it', async () => {
   const { engine, admin } = setUp();
@@ -11,7 +16,7 @@ test('register hands on what was asked, and tells what became of it', async () =
   engine.registered = 'dryRun';
   expect((await ask(admin, 'POST', '/deployments', body)).status).toBe(201);
   expect(engine.requests[0]).toEqual({
-    arn: ARN,
+    address: { kind: 'lambda', arn: ARN },
     additionalHeaders: { 'x-a': 'b' },
     metadata: { git: 'c' },
     force: false,
@@ -32,7 +37,11 @@ test('register hands on what was asked, and tells what became of it', async () =
 test('deployments are listed as they were registered', async () => {
   const { engine, admin } = setUp();
   const deployment = deploymentOf({ id: DP, services: [] });
-  engine.all = [3, 1, 2].map(createdAt => ({ ...deployment, createdAt, arn: `${createdAt}` }));
+  engine.all = [3, 1, 2].map(createdAt => ({
+    ...deployment,
+    createdAt,
+    endpoint: { kind: 'lambda', arn: `${createdAt}` },
+  }));
   const listed: { readonly arn: string }[] = JSON.parse(
     (await ask(admin, 'GET', '/deployments')).body,
   ).deployments;
@@ -57,7 +66,12 @@ test('a deployment is changed in place', async () => {
     200,
     expect.objectContaining({ id: DP, services: [expect.objectContaining({ ty: 'Service' })] }),
   ]);
-  const change = { arn: ARN, additionalHeaders: { 'x-a': 'b' }, overwrite: true, dryRun: true };
+  const change = {
+    address: { kind: 'lambda', arn: ARN },
+    additionalHeaders: { 'x-a': 'b' },
+    overwrite: true,
+    dryRun: true,
+  };
   expect(engine.asked).toEqual([[DP, change]]);
   expect((await ask(admin, 'PUT', `/v2/deployments/${DP}`, `{"arn":"${ARN}"}`)).status).toBe(200);
   engine.refused = new CodedError('META0016', 'another function');
@@ -68,8 +82,28 @@ test('a deployment is changed in place', async () => {
 });
 
 test.each<[name: string, method: string, url: string, body: string, status: number, message: RegExp]>([
-  ['an HTTP address', 'PATCH', '', '{"uri":"http://x"}', 400, /not supported yet/],
-  ['a role', 'PATCH', '', '{"assume_role_arn":"r"}', 400, /not supported yet/],
+  ['two addresses', 'PATCH', '', `{"arn":"${ARN}","uri":"http://x"}`, 422, /both/],
+  ['a role for an HTTP endpoint', 'PATCH', '', '{"uri":"http://x","assume_role_arn":"r"}', 422, /both/],
+  ['a role that is none', 'PATCH', '', `{"arn":"${ARN}","assume_role_arn":"r"}`, 400, /'assume_role_arn'/],
+  ['an external id alone', 'PATCH', '', `{"arn":"${ARN}","assume_role_external_id":"x1"}`, 422, /goes with/],
+  [
+    'a short external id',
+    'PATCH',
+    '',
+    `{"arn":"${ARN}",${ROLE},"assume_role_external_id":"x"}`,
+    400,
+    /2 to 1224/,
+  ],
+  ['an URI that is no text', 'PATCH', '', '{"uri":7}', 422, /"uri" is not a string/],
+  [
+    'an HTTP version that is no flag',
+    'PATCH',
+    '',
+    '{"uri":"http://x","use_http_11":"yes"}',
+    422,
+    /use_http_11/,
+  ],
+  ['authentication', 'PATCH', '', '{"uri":"http://x","auth":{}}', 400, /unknown fields: 'auth'/],
   ['an ARN without version', 'PATCH', '', `{"arn":"${ARN.slice(0, -2)}"}`, 400, /version or an alias/],
   ['a field that is none', 'PATCH', '', '{"overwrit":true}', 400, /unknown fields: 'overwrit'/],
   ['not JSON', 'PATCH', '', '{', 422, /cannot read/],
@@ -101,4 +135,115 @@ test('an older deployment is promoted', async () => {
     ['promote', DP, true],
     ['promote', DP, false],
   ]);
+});
+
+const HTTP = { kind: 'http', uri: 'https://h:8443/a', http: 2, bidirectional: true } as const;
+const LAMBDA = { kind: 'lambda', arn: ARN, assumeRole: { arn: ROLE_ARN, externalId: 'x1' } } as const;
+const { bidirectional: _, ...HTTP_ADDRESS } = HTTP;
+
+test.each<readonly [name: string, body: string, address: Address]>([
+  ['a function', `{"arn":"${ARN}"}`, { kind: 'lambda', arn: ARN }],
+  [
+    'a function, as a role',
+    `{"arn":"${ARN}",${ROLE}}`,
+    { kind: 'lambda', arn: ARN, assumeRole: { arn: ROLE_ARN } },
+  ],
+  [
+    'a function, as a role with an external id',
+    `{"arn":"${ARN}",${ROLE},"assume_role_external_id":"x1"}`,
+    LAMBDA,
+  ],
+  ['an endpoint', '{"uri":"https://h:8443/a"}', HTTP_ADDRESS],
+  ['an endpoint over HTTP/2', '{"uri":"https://h:8443/a","use_http_11":false}', HTTP_ADDRESS],
+  [
+    'an endpoint over HTTP/1.1',
+    '{"uri":"http://h","use_http_11":true}',
+    { kind: 'http', uri: 'http://h', http: 1 },
+  ],
+])('registers %s', async (_name, body, address) => {
+  const { engine, admin } = setUp();
+  engine.all = [deploymentOf({ id: DP, services: [] })];
+  expect((await ask(admin, 'POST', '/deployments', body)).status).toBe(201);
+  expect(engine.requests.map(request => request.address)).toEqual([address]);
+});
+
+test.each<readonly [name: string, body: string, status: number, message: RegExp]>([
+  ['neither', '{}', 422, /neither "arn" nor "uri"/],
+  ['both', `{"arn":"${ARN}","uri":"http://h"}`, 422, /both/],
+  ['a role without a function', `{${ROLE}}`, 422, /"arn" is not a string/],
+  ['an HTTP version for a function', `{"arn":"${ARN}","use_http_11":true}`, 422, /both/],
+  ['an HTTP version alone', '{"use_http_11":true}', 422, /"uri" is not a string/],
+  ['authentication', '{"uri":"http://h","auth":{"type":"x"}}', 400, /additional_headers/],
+])('refuses to register %s', async (_name, body, status, message) => {
+  const { engine, admin } = setUp();
+  const sent = await ask(admin, 'POST', '/deployments', body);
+  expect([sent.status, engine.requests]).toEqual([status, []]);
+  expect(sent.body).toMatch(message);
+});
+
+test.each(['HF_ENDPOINT_URI', 'HF_ENDPOINT_NOT_ALLOWED'])('%s is the caller’s fault', async code => {
+  const { engine, admin } = setUp();
+  engine.registered = new CodedError(code, 'why');
+  const sent = await ask(admin, 'POST', '/deployments', '{"uri":"http://h"}');
+  expect(sent).toMatchObject({ status: 400, body: expect.stringContaining(code) });
+});
+
+test.each<readonly [name: string, before: Endpoint, body: string, address: Address | undefined]>([
+  ['headers alone', HTTP, '{"additional_headers":{}}', undefined],
+  [
+    'another URI keeps the version',
+    { ...HTTP, http: 1 },
+    '{"uri":"http://b"}',
+    { kind: 'http', uri: 'http://b', http: 1 },
+  ],
+  ['another version keeps the URI', HTTP, '{"use_http_11":true}', { ...HTTP_ADDRESS, http: 1 }],
+  ['another function keeps the role', LAMBDA, `{"arn":"${ARN}2"}`, { ...LAMBDA, arn: `${ARN}2` }],
+  [
+    'another role keeps function and external id',
+    LAMBDA,
+    '{"assume_role_arn":"arn:aws:iam::123456789012:role/b"}',
+    { ...LAMBDA, assumeRole: { arn: 'arn:aws:iam::123456789012:role/b', externalId: 'x1' } },
+  ],
+  [
+    'another external id keeps the role',
+    LAMBDA,
+    '{"assume_role_external_id":"x2"}',
+    { ...LAMBDA, assumeRole: { arn: ROLE_ARN, externalId: 'x2' } },
+  ],
+  ['from Lambda to HTTP', LAMBDA, '{"uri":"http://b"}', { kind: 'http', uri: 'http://b', http: 2 }],
+  ['from HTTP to Lambda', HTTP, `{"arn":"${ARN}"}`, { kind: 'lambda', arn: ARN }],
+])('a change: %s', async (_name, endpoint, body, address) => {
+  const { engine, admin } = setUp();
+  engine.all = [{ ...deploymentOf({ id: DP, services: [] }), endpoint }];
+  expect((await ask(admin, 'PATCH', `/deployments/${DP}`, body)).status).toBe(200);
+  const [asked] = engine.asked as [[string, { readonly address?: Address }]];
+  expect(asked[1].address).toEqual(address);
+});
+
+test.each<readonly [name: string, endpoint: Endpoint, shown: object]>([
+  [
+    'an HTTP/2 stream',
+    HTTP,
+    { uri: 'https://h:8443/a', protocol_type: 'BidiStream', http_version: 'HTTP/2.0' },
+  ],
+  [
+    'HTTP/1.1',
+    { kind: 'http', uri: 'http://h', http: 1, bidirectional: false },
+    { uri: 'http://h', protocol_type: 'RequestResponse', http_version: 'HTTP/1.1' },
+  ],
+  [
+    'Lambda',
+    { ...LAMBDA, compression: 'zstd', offload: true },
+    { arn: ARN, assume_role_arn: ROLE_ARN, assume_role_external_id: 'x1', compression: 'Zstd' },
+  ],
+  ['plain Lambda', { kind: 'lambda', arn: ARN }, { arn: ARN }],
+])('a deployment is shown: %s', async (_name, endpoint, shown) => {
+  const { engine, admin } = setUp();
+  engine.all = [{ ...deploymentOf({ id: DP, services: [] }), endpoint }];
+  const { id, created_at, min_protocol_version, max_protocol_version, services, ...rest } = JSON.parse(
+    (await ask(admin, 'GET', `/deployments/${DP}`)).body,
+  );
+  expect([id, services, min_protocol_version, max_protocol_version]).toEqual([DP, [], 5, 7]);
+  expect(created_at).toMatch(/^1970/);
+  expect(rest).toEqual(shown);
 });

@@ -1,9 +1,9 @@
 /** Registering, listing, changing, promoting and removing deployments. */
-import type { Deployment } from '../core/model.ts';
-import type { DeploymentChange, Operations, RegisterRequest } from '../partition/engine.ts';
+import type { Deployment, Endpoint } from '../core/model.ts';
+import type { Address, DeploymentChange, Operations, RegisterRequest } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { type Answer, badField, empty, failed, failure, json, refuse } from './answers.ts';
-import { type Body, fieldOf, flag, onlyFields, readBody, strings, unreadable } from './body.ts';
+import { type Body, fieldOf, flag, onlyFields, readBody, strings, textField, unreadable } from './body.ts';
 import { parseDeploymentId } from './deployment-id.ts';
 import { deploymentJson, protocolJson, serviceJson } from './metadata.ts';
 import { booleanParameter } from './query.ts';
@@ -37,7 +37,7 @@ function detailed(id: string, deployment: Deployment | undefined): Answer {
 /** In place: what is pinned to it goes on at the new address. */
 export function updateDeployment(engine: Operations, id: string, request: HttpRequest, done: Done): void {
   const deployment = parseDeploymentId(id);
-  const change = parseChange(readBody(request));
+  const change = parseChange(readBody(request), engine.deployment(deployment)?.endpoint);
   engine.updateDeployment(deployment, change).then(
     updated => done(detailed(id, updated)),
     error => done(failed(error)),
@@ -116,7 +116,7 @@ export function removeDeployment(engine: Operations, id: string, request: HttpRe
 }
 
 function servicesOf(deployment: Deployment) {
-  return deployment.services.map(service => serviceJson(service, deployment.id));
+  return deployment.services.map(service => serviceJson(service, deployment));
 }
 
 function unknownDeployment(id: string): Answer {
@@ -124,12 +124,12 @@ function unknownDeployment(id: string): Answer {
 }
 
 function parseRegister(body: Body, forceDefault: boolean): RegisterRequest {
-  if (body['arn'] === undefined && body['uri'] === undefined) throw unreadable('it has no "arn"');
-  const headers = parseAddress(body);
+  const address = parseAddress(body, undefined);
+  if (address === undefined) throw unreadable('it has neither "arn" nor "uri"');
   const metadata = strings(body, 'metadata');
   return {
-    arn: parseArn(body['arn']),
-    ...headers,
+    address,
+    ...parseHeaders(body),
     ...(metadata === undefined ? {} : { metadata }),
     force: flag(body, 'force') ?? forceDefault,
     breaking: flag(body, 'breaking') ?? false,
@@ -137,31 +137,79 @@ function parseRegister(body: Body, forceDefault: boolean): RegisterRequest {
   };
 }
 
-const CHANGES = ['arn', 'uri', 'assume_role_arn', 'additional_headers', 'overwrite', 'dry_run'];
+const CHANGES = [
+  'arn',
+  'assume_role_arn',
+  'assume_role_external_id',
+  'uri',
+  'use_http_11',
+  'additional_headers',
+  'overwrite',
+  'dry_run',
+];
 
-function parseChange(body: Body): DeploymentChange {
+function parseChange(body: Body, before: Endpoint | undefined): DeploymentChange {
   onlyFields(body, CHANGES);
-  const headers = parseAddress(body);
-  const arn = fieldOf(body, 'arn');
+  const address = parseAddress(body, before);
   return {
-    ...(arn === undefined ? {} : { arn: parseArn(arn) }),
-    ...headers,
+    ...(address === undefined ? {} : { address }),
+    ...parseHeaders(body),
     overwrite: flag(body, 'overwrite') ?? false,
     dryRun: flag(body, 'dry_run') ?? false,
   };
 }
 
-/** What registering and changing have in common; refuses what is not there yet. */
-function parseAddress(body: Body): Pick<RegisterRequest, 'additionalHeaders'> {
-  if (fieldOf(body, 'uri') !== undefined) {
-    throw refuse(
-      400,
-      'HTTP deployments ("uri") are not supported yet: register a Lambda function by its "arn"',
-    );
+/** The address that the body names; what it leaves out is as `before`. Undefined: it names none. */
+function parseAddress(body: Body, before: Endpoint | undefined): Address | undefined {
+  if (fieldOf(body, 'auth') !== undefined) {
+    throw refuse(400, '"auth" is not supported: put what the endpoint wants into "additional_headers"');
   }
-  if (fieldOf(body, 'assume_role_arn') !== undefined) {
-    throw refuse(400, '"assume_role_arn" is not supported yet: allow the orchestrator\'s own role to invoke');
+  const arn = fieldOf(body, 'arn');
+  const uri = fieldOf(body, 'uri');
+  const roleArn = textField(body, 'assume_role_arn');
+  const externalId = textField(body, 'assume_role_external_id');
+  const useHttp11 = flag(body, 'use_http_11');
+  const isLambda = arn !== undefined || roleArn !== undefined || externalId !== undefined;
+  if (isLambda && (uri !== undefined || useHttp11 !== undefined)) {
+    throw unreadable('it names both a Lambda function and an HTTP endpoint');
   }
+  if (isLambda) return lambdaAddress({ arn, roleArn, externalId }, before);
+  if (uri === undefined && useHttp11 === undefined) return undefined;
+  const known = before?.kind === 'http' ? before : undefined;
+  const wanted = uri ?? known?.uri;
+  if (typeof wanted !== 'string') throw unreadable('"uri" is not a string');
+  const http = useHttp11 === undefined ? (known?.http ?? 2) : useHttp11 ? 1 : 2;
+  return { kind: 'http', uri: wanted, http };
+}
+
+function lambdaAddress(
+  wanted: { arn: unknown; roleArn: string | undefined; externalId: string | undefined },
+  before: Endpoint | undefined,
+): Address {
+  const known = before?.kind === 'lambda' ? before : undefined;
+  const arn = parseArn(wanted.arn ?? known?.arn);
+  const roleArn = wanted.roleArn ?? known?.assumeRole?.arn;
+  if (roleArn === undefined) {
+    if (wanted.externalId === undefined) return { kind: 'lambda', arn };
+    throw unreadable('"assume_role_external_id" goes with "assume_role_arn"');
+  }
+  if (!ROLE_ARN.test(roleArn))
+    throw badField('assume_role_arn', 'it is not arn:aws:iam::<account>:role/<name>');
+  const externalId = wanted.externalId ?? known?.assumeRole?.externalId;
+  if (externalId !== undefined && !EXTERNAL_ID.test(externalId)) {
+    throw badField('assume_role_external_id', 'it is not 2 to 1224 letters, digits and +=,.@:/\\-_');
+  }
+  return {
+    kind: 'lambda',
+    arn,
+    assumeRole: { arn: roleArn, ...(externalId === undefined ? {} : { externalId }) },
+  };
+}
+
+const ROLE_ARN = /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/;
+const EXTERNAL_ID = /^[\w+=,.@:/\\-]{2,1224}$/;
+
+function parseHeaders(body: Body): Pick<RegisterRequest, 'additionalHeaders'> {
   const additionalHeaders = strings(body, 'additional_headers');
   for (const [name, value] of Object.entries(additionalHeaders ?? {})) checkHeader(name, value);
   return additionalHeaders === undefined ? {} : { additionalHeaders };

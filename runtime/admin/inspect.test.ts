@@ -1,8 +1,16 @@
 import { encodeFrame, type MessageInput, type MessageName, messages } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import type { CompletionOf, Entry, Invocation, NotificationResult } from '../core/model.ts';
+import { anyOf } from '../core/future.ts';
+import type { CompletionOf, Entry, Future, Invocation, NotificationResult } from '../core/model.ts';
 import { entryJson } from './journal-entry.ts';
 import { ask, bytes, DP, INV, NEW, setUp } from './testing/setup.ts';
+
+const nestedIn = (child: Future): Future => ({
+  combinator: 'allCompleted',
+  completions: [],
+  signals: [],
+  nested: [child],
+});
 
 test('an invocation and its journal, for an operator', async () => {
   const { engine, admin } = setUp();
@@ -14,7 +22,7 @@ test('an invocation and its journal, for an operator', async () => {
     idempotencyKey: 'K',
     createdAt: 400,
     modifiedAt: 500,
-    state: { status: 'suspended', awaiting: { completions: [1], signals: [1] } },
+    state: { status: 'suspended', awaiting: anyOf([1], [1]) },
     attempt: 2,
     pinned: { deployment: DP, protocolVersion: 6 },
     entries: 6,
@@ -199,13 +207,21 @@ test.each<[state: Partial<Invocation>, shown: Record<string, unknown>]>([
   ],
   [
     {
+      target: { service: 'Svc', handler: 'echo', key: '', scope: 's-1' },
+      limitKey: 'a/b',
+      state: { status: 'paused' },
+    },
+    { scope: 's-1', limit_key: 'a/b' },
+  ],
+  [
+    {
       role: 'shared',
-      state: { status: 'suspended', awaiting: { completions: numbers(1001), signals: numbers(1001) } },
+      state: { status: 'suspended', awaiting: nestedIn(anyOf(numbers(600), numbers(600))) },
       pending: numbers(1001).map(completionId => ({ of: 'sleep', completionId, timer: 't' })),
     },
     {
-      suspended_waiting_for_completions: numbers(1000),
-      suspended_waiting_for_signals: numbers(1000),
+      suspended_waiting_for_completions: numbers(600),
+      suspended_waiting_for_signals: numbers(400),
       pending: numbers(1000).map(completionId => ({ type: 'sleep', completion_id: completionId })),
       pending_size: 1001,
     },

@@ -6,7 +6,16 @@
  * invocation waits for to its beginning.
  */
 import { nameOfType } from '@holdfast/protocol';
-import type { CompletedInvocation, Invocation, RecordedFailure, Role, Target } from '../core/model.ts';
+import { leavesOf } from '../core/future.ts';
+import type {
+  CompletedInvocation,
+  Future,
+  Invocation,
+  RecordedFailure,
+  Role,
+  SignalId,
+  Target,
+} from '../core/model.ts';
 import type { Operations } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { formatInstantNanos } from '../platform/rfc3339.ts';
@@ -53,6 +62,8 @@ export function describeInvocation(engine: Operations, id: string, nowMs: number
     ...(invocation.role === 'service' ? {} : { target_service_key: invocation.target.key }),
     target_handler_name: invocation.target.handler,
     ...sourceJson(invocation),
+    ...(invocation.target.scope === undefined ? {} : { scope: invocation.target.scope }),
+    ...(invocation.limitKey === undefined ? {} : { limit_key: invocation.limitKey }),
     ...(invocation.idempotencyKey === undefined ? {} : { idempotency_key: invocation.idempotencyKey }),
     created_at: formatInstantNanos(invocation.createdAt),
     ...('state' in invocation ? liveJson(engine, invocation, nowMs) : completedJson(invocation)),
@@ -87,14 +98,13 @@ function liveJson(engine: Operations, invocation: Invocation, nowMs: number): Js
     ...(pinned === undefined
       ? {}
       : { pinned_deployment_id: pinned.deployment, pinned_service_protocol_version: pinned.protocolVersion }),
-    ...(state.status === 'queued' ? { key_held_by: engine.holder(target.service, target.key) } : {}),
+    ...(state.status === 'queued' ? { key_held_by: engine.holder(target) } : {}),
     ...(state.status === 'running' && state.pausing ? { pausing: true } : {}),
     ...(state.status === 'scheduled' ? { scheduled_start_at: formatInstantNanos(state.startAt) } : {}),
     ...(state.status === 'backingOff' ? { next_retry_at: formatInstantNanos(state.retryAt) } : {}),
     ...(state.status === 'suspended'
       ? {
-          suspended_waiting_for_completions: state.awaiting.completions.slice(0, WAITS_SHOWN),
-          suspended_waiting_for_signals: state.awaiting.signals.slice(0, WAITS_SHOWN),
+          ...waitsOf(state.awaiting),
         }
       : {}),
     retry_count: invocation.failures.counted,
@@ -104,6 +114,18 @@ function liveJson(engine: Operations, invocation: Invocation, nowMs: number): Js
       .map(({ of, completionId }) => ({ type: of, completion_id: completionId })),
     pending_size: invocation.pending.length,
   };
+}
+
+/** Everything that is waited for, of whatever tree. */
+function waitsOf(awaiting: Future): Json {
+  const completions: number[] = [];
+  const signals: SignalId[] = [];
+  for (const leaf of leavesOf(awaiting)) {
+    if (typeof leaf === 'number') completions.push(leaf);
+    else signals.push(leaf.signal);
+    if (completions.length + signals.length === WAITS_SHOWN) break;
+  }
+  return { suspended_waiting_for_completions: completions, suspended_waiting_for_signals: signals };
 }
 
 function completedJson(invocation: CompletedInvocation): Json {

@@ -1,7 +1,7 @@
 /** Deployments, services and handlers as the JSON that clients of the admin API read. */
 import type {
   Deployment,
-  DeploymentId,
+  Endpoint,
   HandlerMetadata,
   HandlerType,
   Header,
@@ -32,7 +32,7 @@ const DEFAULT_INACTIVITY_MS = 60_000;
 export function deploymentJson(deployment: Deployment, services: readonly Json[]): Json {
   return {
     id: deployment.id,
-    arn: deployment.arn,
+    ...addressJson(deployment.endpoint),
     ...(deployment.additionalHeaders.length > 0
       ? { additional_headers: asRecord(deployment.additionalHeaders) }
       : {}),
@@ -40,6 +40,24 @@ export function deploymentJson(deployment: Deployment, services: readonly Json[]
     created_at: formatInstantNanos(deployment.createdAt),
     ...protocolJson(deployment),
     services,
+  };
+}
+
+function addressJson(endpoint: Endpoint): Json {
+  if (endpoint.kind === 'http') {
+    const { uri, http, bidirectional } = endpoint;
+    return {
+      uri,
+      protocol_type: bidirectional ? 'BidiStream' : 'RequestResponse',
+      http_version: http === 2 ? 'HTTP/2.0' : 'HTTP/1.1',
+    };
+  }
+  const { arn, assumeRole, compression } = endpoint;
+  return {
+    arn,
+    ...(assumeRole === undefined ? {} : { assume_role_arn: assumeRole.arn }),
+    ...(assumeRole?.externalId === undefined ? {} : { assume_role_external_id: assumeRole.externalId }),
+    ...(compression === undefined ? {} : { compression: 'Zstd' }),
   };
 }
 
@@ -51,14 +69,16 @@ export function protocolJson(deployment: Deployment): Json {
   };
 }
 
-export function serviceJson(service: ServiceMetadata, deployment: DeploymentId | undefined): Json {
+export function serviceJson(service: ServiceMetadata, deployment: Deployment | undefined): Json {
+  const { endpoint } = deployment ?? {};
+  const isStream = endpoint?.kind === 'http' && endpoint.bidirectional;
   const inactivityMs = service.inactivityTimeoutMs;
   return {
     name: service.name,
     ty: SERVICE_TYPES[service.type],
     handlers: service.handlers.map(handlerJson),
     ...described(service),
-    deployment_id: deployment,
+    deployment_id: deployment?.id,
     revision: service.revision,
     public: service.public,
     idempotency_retention: formatDuration(service.idempotencyRetentionMs),
@@ -66,12 +86,12 @@ export function serviceJson(service: ServiceMetadata, deployment: DeploymentId |
       ? { workflow_completion_retention: formatDuration(completionRetentionMs(service)) }
       : {}),
     journal_retention: formatDuration(service.journalRetentionMs),
-    // A Lambda function answers in one piece, so there is nothing that could be inactive.
-    inactivity_timeout: formatDuration(0),
+    // What answers in one piece cannot be inactive.
+    inactivity_timeout: formatDuration(isStream ? inactivityMs : 0),
     abort_timeout: formatDuration(service.abortTimeoutMs),
     enable_lazy_state: service.enableLazyState,
     retry_policy: retryPolicyJson(service.retryPolicy),
-    ...(inactivityMs === 0 || inactivityMs === DEFAULT_INACTIVITY_MS
+    ...(isStream || inactivityMs === 0 || inactivityMs === DEFAULT_INACTIVITY_MS
       ? {}
       : { info: [inactivityInfo(inactivityMs)] }),
   };
@@ -86,7 +106,7 @@ function inactivityInfo(configuredMs: number): Json {
   const configured = formatDuration(configuredMs);
   return {
     code: 'RT0021',
-    message: `inactivity_timeout ${configured} has no effect: the service runs on Lambda, which answers in one piece.`,
+    message: `inactivity_timeout ${configured} has no effect: its deployment, on Lambda or without HTTP/2 streams, answers in one piece.`,
   };
 }
 

@@ -236,7 +236,7 @@ const SERVICES: readonly Route[] = [
     path: 'services/{service}/state',
     id: 'describeState',
     summary: 'The state of one key of an object or workflow, and the version of that state',
-    query: ['key'],
+    query: ['key', 'scope'],
     answers: { 200: 'State' },
     errors: [400, 404, 413],
     run: now((o, name, _, request) => describeState(o.engine, name, request)),

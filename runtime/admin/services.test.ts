@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
+import type { Endpoint } from '../core/model.ts';
 import { handlerMetadata, serviceMetadata } from '../ingress/testing/scripted-engine.ts';
-import { ask, setUp } from './testing/setup.ts';
+import { deploymentOf } from './testing/captured.ts';
+import { ask, DP, setUp } from './testing/setup.ts';
 
 function withServices() {
   const fixture = setUp();
@@ -116,4 +118,17 @@ test('a service that goes away meanwhile', async () => {
 test('the retention of a workflow is that of its run', async () => {
   const { admin } = withServices();
   expect(JSON.parse((await ask(admin, 'GET', '/services/Wf')).body).workflow_completion_retention).toBe('7d');
+});
+
+test.each<readonly [Endpoint, timeout: string, info: boolean]>([
+  [{ kind: 'lambda', arn: 'a' }, '0s', true],
+  [{ kind: 'http', uri: 'http://h', http: 2, bidirectional: false }, '0s', true],
+  [{ kind: 'http', uri: 'http://h', http: 2, bidirectional: true }, '7s', false],
+])('an inactivity timeout counts where answers are streams: %j', async (endpoint, timeout, info) => {
+  const { engine, admin } = setUp();
+  const service = serviceMetadata('Svc', [], { inactivityTimeoutMs: 7000 });
+  engine.found = [service];
+  engine.all = [{ ...deploymentOf({ id: DP, services: [] }), endpoint, services: [service] }];
+  const shown = JSON.parse((await ask(admin, 'GET', '/services/Svc')).body);
+  expect([shown.inactivity_timeout, shown.info !== undefined]).toEqual([timeout, info]);
 });

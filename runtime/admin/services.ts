@@ -1,5 +1,5 @@
 /** Services and handlers, and the settings of theirs that an operator may change until the next revision. */
-import type { RetryPolicy, ServiceMetadata } from '../core/model.ts';
+import type { Deployment, RetryPolicy, ServiceMetadata } from '../core/model.ts';
 import type { Operations, ServiceChange } from '../partition/engine.ts';
 import { parseDurationMs } from '../platform/duration.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
@@ -10,8 +10,13 @@ import { handlerJson, serviceJson } from './metadata.ts';
 type Done = (answer: Answer) => void;
 
 export function listServices(engine: Operations): Answer {
-  const services = engine.services().map(service => serviceJson(service, engine.deploymentOf(service.name)));
+  const services = engine.services().map(service => serviceJson(service, deploymentOf(engine, service.name)));
   return json(200, { services });
+}
+
+function deploymentOf(engine: Operations, name: string): Deployment | undefined {
+  const id = engine.deploymentOf(name);
+  return id && engine.deployment(id);
 }
 
 export function findService(engine: Operations, name: string): ServiceMetadata {
@@ -25,7 +30,7 @@ function unknownService(name: string): Answer {
 }
 
 export function describeService(engine: Operations, name: string): Answer {
-  return json(200, serviceJson(findService(engine, name), engine.deploymentOf(name)));
+  return json(200, serviceJson(findService(engine, name), deploymentOf(engine, name)));
 }
 
 export function listHandlers(engine: Operations, name: string): Answer {
@@ -48,7 +53,7 @@ export function updateService(engine: Operations, name: string, request: HttpReq
   if (change.workflowRetentionMs !== undefined && service.type !== 'workflow') {
     throw badField('workflow_completion_retention', `'${name}' is no workflow; see idempotency_retention`);
   }
-  apply(engine, name, change, done, changed => serviceJson(changed, engine.deploymentOf(name)));
+  apply(engine, name, change, done, changed => serviceJson(changed, deploymentOf(engine, name)));
 }
 
 export function updateHandler(

@@ -32,8 +32,8 @@ test('a state is read, changed and sent back under its version', async () => {
   engine.asked.pop();
   const entries = expect.arrayContaining([...engine.stored.entries]);
   expect(engine.asked).toEqual([
-    ['state', 'Obj', 'a b'],
-    { service: 'Obj', key: 'a b', version: 'v7', entries },
+    ['state', { service: 'Obj', key: 'a b' }],
+    { of: { service: 'Obj', key: 'a b' }, version: 'v7', entries },
   ]);
 });
 
@@ -41,7 +41,7 @@ test('what a removed service left behind can be cleared', async () => {
   const { engine, admin } = withServices();
   const cleared = await ask(admin, 'POST', '/services/Gone/state', '{"object_key":"","new_state":{}}');
   expect(cleared.status).toBe(202);
-  expect(engine.asked).toEqual([{ service: 'Gone', key: '', entries: [] }]);
+  expect(engine.asked).toEqual([{ of: { service: 'Gone', key: '' }, entries: [] }]);
 });
 
 const post = (body: unknown): [string, string] => ['POST', JSON.stringify(body)];
@@ -50,7 +50,7 @@ const large = new Array(STATE_BYTES_MAX).fill(7);
 test.each<[name: string, service: string, request: [string, string], status: number, message: RegExp]>([
   ['of a plain service', 'Svc', post({ object_key: 'k', new_state: {} }), 400, /plain service/],
   ['of an unknown service', 'Nope', post({ object_key: 'k', new_state: { a: [] } }), 404, /no service/],
-  ['in a scope', 'Obj', post({ object_key: 'k', new_state: {}, scope: 's' }), 400, /'scope'/],
+  ['in a scope that is none', 'Obj', post({ object_key: 'k', new_state: {}, scope: 'a b' }), 400, /'scope'/],
   [
     'with a misspelt version',
     'Obj',
@@ -77,4 +77,16 @@ test('a state that is too large to be sent back is not shown', async () => {
   const { engine, admin } = withServices();
   engine.stored = { version: 'v', entries: [['k', new Uint8Array(STATE_BYTES_MAX)]] };
   expect((await ask(admin, 'GET', '/services/Obj/state?key=k')).status).toBe(413);
+});
+
+test('a workflow in a scope has a state of its own', async () => {
+  const { engine, admin } = withServices();
+  engine.found = [serviceMetadata('Wf', [], { type: 'workflow' })];
+  const read = await ask(admin, 'GET', '/services/Wf/state?key=k&scope=s-1');
+  const body = JSON.stringify({ object_key: 'k', new_state: {}, scope: 's-1' });
+  const patched = await ask(admin, 'POST', '/services/Wf/state', body);
+  const refused = await ask(admin, 'GET', '/services/Wf/state?key=k&scope=a%20b');
+  expect([read.status, patched.status, refused.status]).toEqual([200, 202, 400]);
+  const of = { service: 'Wf', key: 'k', scope: 's-1' };
+  expect(engine.asked).toEqual([['state', of], { of, entries: [] }]);
 });

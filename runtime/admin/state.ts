@@ -3,7 +3,8 @@
  *
  * Invariant: a state that is shown can be sent back; both directions have the same bound.
  */
-import { KEY_LENGTH_MAX, type StateEntry } from '../core/model.ts';
+import { KEY_LENGTH_MAX, type Keyed, type StateEntry } from '../core/model.ts';
+import { scopeProblem } from '../core/scope.ts';
 import type { Operations } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { type Answer, badField, empty, failure, json, type Refusal, refuse } from './answers.ts';
@@ -23,7 +24,8 @@ export function describeState(engine: Operations, name: string, request: HttpReq
   const key = queryParameter(request.query, 'key');
   if (key === undefined)
     throw badParameter('key', 'it is missing; it names the object or the run of the workflow');
-  const { version, entries } = engine.state(name, key);
+  const scope = queryParameter(request.query, 'scope');
+  const { version, entries } = engine.state(keyedOf(name, key, scope));
   const size = sizeOf(entries);
   if (size > STATE_BYTES_MAX) {
     return failure(
@@ -51,16 +53,22 @@ export function patchState(engine: Operations, name: string, request: HttpReques
   const entries = readEntries(fieldOf(body, 'new_state'));
   for (const [name] of entries) checkKey('new_state', name);
   const version = textField(body, 'version');
-  if (fieldOf(body, 'scope') !== undefined)
-    throw badField('scope', 'scopes are not supported by this version');
+  const scope = textField(body, 'scope');
   // What a service that is gone has left behind may be cleared, but not added to.
   const mustExist = entries.length > 0 || engine.services().some(service => service.name === name);
   if (mustExist && findService(engine, name).type === 'service') throw hasNoState(name);
-  const patch = { service: name, key, entries, ...(version === undefined ? {} : { version }) };
+  const patch = { of: keyedOf(name, key, scope), entries, ...(version === undefined ? {} : { version }) };
   engine.patchState(patch, outcome => {
     if (outcome !== 'tooMany') done(empty(202));
     else done(failure(429, 'too many patches wait for the holder of the key: wait until it has ended'));
   });
+}
+
+/** Only workflows have state in scopes. */
+function keyedOf(service: string, key: string, scope: string | undefined): Keyed {
+  const problem = scopeProblem(scope, undefined);
+  if (problem !== undefined) throw badField('scope', problem);
+  return { service, key, ...(scope === undefined ? {} : { scope }) };
 }
 
 /** A lone surrogate would be stored as another character. */

@@ -25,6 +25,7 @@ const DEFAULTS = {
   HOLDFAST_LOG_FORMAT: 'pretty',
   HOLDFAST_STOP_TIMEOUT: '1s',
   HOLDFAST_RETRY_MAX_INTERVAL: '5s',
+  HOLDFAST_HTTP_ENDPOINTS: 'localhost',
 };
 /** Of the Local Lambda, which checks none of it; and nothing from here ever reaches an account on AWS. */
 const AWS = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' };

@@ -2,9 +2,11 @@
  * Whether an attempt's answer may be applied. The partition asks before it proposes, so that a refusal takes the
  * ordinary retry path, and `apply` asks again, because the state may have moved in between.
  */
+import { unseen } from './awaiting.ts';
 import type { CommandOf, Op } from './command.ts';
 import type { Draft } from './draft.ts';
-import type { AttemptFailure, Awaiting, Invocation, Role } from './model.ts';
+import { canComplete, leavesOf } from './future.ts';
+import type { AttemptFailure, Future, Invocation, Role } from './model.ts';
 import { CANCEL, KEY_LENGTH_MAX } from './model.ts';
 import { hasCompletionId } from './ops/completion-ids.ts';
 import { completionIdsOf } from './ops/index.ts';
@@ -109,6 +111,10 @@ function checkCallee(
   if (found.service.type === 'service' && key !== '') {
     return violation('RT0017', `${service} is a plain service and takes no key`, inv, position, op);
   }
+  if (op.target.scope !== undefined && found.service.type === 'virtualObject') {
+    const message = `${service} is a virtual object, and those have no scopes`;
+    return violation('RT0024', message, inv, position, op);
+  }
   if (op.idempotencyKey === '') return violation('RT0017', 'the idempotency key is empty', inv, position, op);
   const role = roleOf(found);
   if (role === 'workflow' && op.idempotencyKey !== undefined) {
@@ -125,12 +131,16 @@ function checkCallee(
  * A suspension on nothing, or only on what can never come, would never be resumed: the run of this very handler
  * whose result it did not propose, ids that belong to no operation, completions that the attempt was given.
  */
-function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Awaiting): AttemptFailure | undefined {
-  const { completions, signals } = awaiting;
-  if (completions.length === 0) {
-    return signals.length === 0 ? violation('RT0012', 'the suspension awaits nothing', inv) : undefined;
+function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Future): AttemptFailure | undefined {
+  const completions: number[] = [];
+  let leaves = 0;
+  for (const id of leavesOf(awaiting)) {
+    leaves += 1;
+    if (typeof id === 'number') completions.push(id);
   }
-  if (signals.some(signal => signal !== CANCEL)) return undefined;
+  if (leaves === 0) return violation('RT0012', 'the suspension awaits nothing', inv);
+  // A cancellation may always come, and is no way to go on; alone it is what somebody wants to wait for.
+  if (completions.length === 0) return undefined;
   const coming = new Set<number>();
   for (const { index, id } of inv.fresh)
     if (index >= answer.seenEntries && typeof id === 'number') coming.add(id);
@@ -139,10 +149,12 @@ function checkAwaiting(inv: Invocation, answer: Answer, awaiting: Awaiting): Att
     if (op.op === 'runCompletion') coming.add(op.completionId);
     else if (op.op !== 'run') for (const id of completionIdsOf(op)) coming.add(id);
   }
-  if (completions.some(id => coming.has(id))) return undefined;
+  const left = unseen(inv, awaiting, answer.seenEntries);
+  if (canComplete(left, id => (typeof id === 'number' ? coming.has(id) : id.signal !== CANCEL)))
+    return undefined;
   return violation(
     'RT0012',
-    `the suspension awaits ${completions.join(', ')}, which nothing will complete`,
+    `the suspension awaits ${completions.slice(0, 20).join(', ')}, which nothing will complete`,
     inv,
   );
 }

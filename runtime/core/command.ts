@@ -1,15 +1,17 @@
 /**
  * Commands: the records of the log, and so the only input of `apply`. Whoever proposes one has stamped the time
- * and minted every id and seed in it (C1); an attempt's answer is one command, applied whole or not at all (C6).
+ * and minted every id and seed in it (C1); an attempt's answer, or each part of a live one, is one command, applied
+ * whole or not at all (C6).
  */
 import type {
   AttemptFailure,
-  Awaiting,
   Deployment,
   DeploymentId,
   Failures,
+  Future,
   Header,
   InvocationId,
+  Keyed,
   NotificationResult,
   Result,
   ServiceMetadata,
@@ -38,6 +40,7 @@ interface Callee {
   readonly headers: readonly Header[];
   readonly parameter: Uint8Array;
   readonly idempotencyKey: string | undefined;
+  readonly limitKey?: string | undefined;
   readonly callee: Minted;
   /** Completion that tells the callee's id. */
   readonly idCompletionId: number;
@@ -89,8 +92,10 @@ export type AfterFailure =
 
 export type AttemptEnd =
   | { readonly kind: 'completed' }
-  | { readonly kind: 'suspended'; readonly awaiting: Awaiting }
-  | { readonly kind: 'failed'; readonly failure: AttemptFailure; readonly after: AfterFailure };
+  | { readonly kind: 'suspended'; readonly awaiting: Future }
+  | { readonly kind: 'failed'; readonly failure: AttemptFailure; readonly after: AfterFailure }
+  /** A part of a live attempt, which goes on. */
+  | { readonly kind: 'goesOn' };
 
 export type Command =
   /** First record of a partition: the secret that keys deterministic invocation ids. */
@@ -102,6 +107,7 @@ export type Command =
       readonly headers: readonly Header[];
       readonly body: Uint8Array;
       readonly idempotencyKey: string | undefined;
+      readonly limitKey?: string | undefined;
       /** 0: at once. */
       readonly startAt: number;
     }
@@ -111,7 +117,7 @@ export type Command =
       readonly attempt: number;
       /** The invocation's: a deterministic id may have begun again since, and counts its attempts from 1. */
       readonly randomSeed: bigint;
-      /** How many journal entries the attempt was started with. */
+      /** How many journal entries the handler had been given when it ended. */
       readonly seenEntries: number;
       readonly ops: readonly Op[];
       readonly end: AttemptEnd;
@@ -142,8 +148,7 @@ export type Command =
   | { readonly type: 'purgeJournal'; readonly id: InvocationId }
   | {
       readonly type: 'patchState';
-      readonly service: string;
-      readonly key: string;
+      readonly of: Keyed;
       readonly patch: StatePatch;
     }
   | {

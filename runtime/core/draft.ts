@@ -34,6 +34,8 @@ export class Draft {
   /** The last write of each row, over what the view has. */
   private readonly rows: { [N in PlainTable]?: Map<string, TableWrite> } = {};
   private readonly dropped: TableWrite[] = [];
+  /** Running attempts whose handlers might be told something. */
+  private changed: Map<InvocationId, number> | undefined;
   /** Lists that this record has copied, and may therefore change. */
   private readonly own = new WeakSet<object>();
 
@@ -177,8 +179,26 @@ export class Draft {
     this.put('timer', key, undefined);
   }
 
+  /** The attempt under way, should it go on, has something to learn. */
+  attemptChanged({ id, attempt }: Invocation): void {
+    this.changed ??= new Map();
+    this.changed.set(id, attempt);
+  }
+
+  /** Effects of `attemptChanged`, of those that do go on. */
+  private tellAttempts(changed: ReadonlyMap<InvocationId, number>): void {
+    for (const [id, attempt] of changed) {
+      const edit = this.edits.get(id);
+      if (edit === undefined || edit.ended || edit.row.attempt !== attempt) continue;
+      if (edit.row.state.status !== 'running') continue;
+      const { first, appended: entries = [] } = edit;
+      this.effects.push({ type: 'attemptChanged', id, attempt, first, entries });
+    }
+  }
+
   /** All writes, in an order in which the last one of a key wins. */
   finish(): readonly TableWrite[] {
+    if (this.changed !== undefined) this.tellAttempts(this.changed);
     const writes = this.dropped;
     for (const table in this.rows) {
       const written = this.rows[table as PlainTable] as ReadonlyMap<string, TableWrite>;

@@ -1,14 +1,23 @@
 /**
  * Effects: what the world should do after a record is durable and applied (P1). They are hints: every one that
- * is lost in a crash is derived again by `outstanding` (C2), except `completed`, whose waiting HTTP clients are
- * gone as well. The outcome is the answer to whoever proposed the record.
+ * is lost in a crash is derived again by `outstanding` (C2), except `completed` and `attemptChanged`: the waiting HTTP
+ * clients and the connections of handlers are gone as well. The outcome is the answer to whoever proposed the record.
  */
-import type { InvocationId, Result } from './model.ts';
+import type { Entry, InvocationId, Result } from './model.ts';
 
 export type Effect =
   | { readonly type: 'startAttempt'; readonly id: InvocationId; readonly attempt: number }
   /** The attempt under way no longer counts; stop paying for it. */
   | { readonly type: 'abortAttempt'; readonly id: InvocationId; readonly attempt: number }
+  /** It goes on, and its journal has got notifications, or it is to end soon: told to handlers that listen. */
+  | {
+      readonly type: 'attemptChanged';
+      readonly id: InvocationId;
+      readonly attempt: number;
+      /** What the journal has got, commands of the handler among it, and the index of the first. */
+      readonly first: number;
+      readonly entries: readonly Entry[];
+    }
   | { readonly type: 'armTimer'; readonly timer: string; readonly at: number }
   | { readonly type: 'completed'; readonly id: InvocationId; readonly result: Result };
 

@@ -4,7 +4,7 @@
  * next touch two or three rows however long it is. Shared handlers do not come by here.
  */
 import type { Draft, Working } from './draft.ts';
-import type { Instance, Invocation, InvocationId, StatePatch, Target } from './model.ts';
+import type { Instance, Invocation, InvocationId, Keyed, StatePatch } from './model.ts';
 import { clearState, replaceState } from './object-state.ts';
 import { currentType } from './registry.ts';
 import { instanceKey, promisePrefix } from './table.ts';
@@ -91,11 +91,7 @@ function queued(draft: Draft, id: InvocationId, link: Partial<Place>): void {
 const PATCHES_MAX = 16;
 
 /** Applied now if nobody holds the key, else when its holder has ended. */
-export function patch(
-  draft: Draft,
-  target: Pick<Target, 'service' | 'key'>,
-  wanted: StatePatch,
-): 'applied' | 'stale' | 'tooMany' {
+export function patch(draft: Draft, target: Keyed, wanted: StatePatch): 'applied' | 'stale' | 'tooMany' {
   const key = instanceKey(target);
   const row = draft.read('instance', key);
   if (row?.holder === undefined) return replaceState(draft, target, wanted) ? 'applied' : 'stale';
@@ -114,7 +110,7 @@ export function reserveRun(draft: Draft, { id, target }: Pick<Invocation, 'id' |
 }
 
 /** The run's retention is over: its state and the promises that were kept for it go; who still waits on one stays. */
-export function forgetRun(draft: Draft, target: Pick<Target, 'service' | 'key'>): void {
+export function forgetRun(draft: Draft, target: Keyed): void {
   const key = instanceKey(target);
   const row = draft.read('instance', key);
   if (row !== undefined) {

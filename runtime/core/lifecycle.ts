@@ -3,6 +3,7 @@
  * end. C3: `end` is the only place where a result is written, and it removes the row it is written from. C7: a
  * completion is delivered by taking it off the pending list, which can happen once.
  */
+import { after } from './awaiting.ts';
 import type { Minted } from './command.ts';
 import type { Draft, Working } from './draft.ts';
 import { acquire, forgetRun, isExclusive, release, reserveRun } from './instance.ts';
@@ -11,6 +12,7 @@ import type {
   CompletionOf,
   DeploymentId,
   Entry,
+  Fresh,
   Header,
   Invocation,
   InvocationId,
@@ -25,6 +27,7 @@ import type {
   Target,
 } from './model.ts';
 import { CANCEL, NO_FAILURES, TIME_MAX } from './model.ts';
+import { addCompletionId } from './ops/completion-ids.ts';
 import { handlerIn, newestHandler, roleOf } from './registry.ts';
 import { timerKey } from './table.ts';
 import { check, type Event } from './transitions.ts';
@@ -35,6 +38,7 @@ export interface Creation {
   readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
+  readonly limitKey?: string | undefined;
   readonly listeners: readonly Listener[];
 }
 
@@ -47,6 +51,7 @@ export function create(draft: Draft, creation: Creation): Working<Invocation> {
     role: creation.role,
     source: creation.source,
     idempotencyKey: creation.idempotencyKey,
+    limitKey: creation.limitKey,
     randomSeed,
     createdAt: draft.at,
     modifiedAt: draft.at,
@@ -57,6 +62,7 @@ export function create(draft: Draft, creation: Creation): Working<Invocation> {
     commands: 0,
     pending: [],
     completionIds: [],
+    failedIds: [],
     fresh: [],
     listeners: creation.listeners,
     output: undefined,
@@ -156,7 +162,8 @@ export function notifyCompletion(
   completionId: number,
   result: NotificationResult,
 ): void {
-  notify(draft, inv, { kind: 'completion', of, completionId, result }, completionId);
+  if (result.kind === 'failure') inv.failedIds = addCompletionId(inv.failedIds, completionId);
+  notify(draft, inv, { kind: 'completion', of, completionId, result }, completionId, result);
 }
 
 /** Delivers a pending completion; nothing happens when it is no longer pending (C7). */
@@ -187,7 +194,7 @@ export function deliverSignal(
     return 'ended';
   }
   const { state } = inv;
-  notify(draft, inv, { kind: 'signal', signal, result }, { signal });
+  notify(draft, inv, { kind: 'signal', signal, result }, { signal }, result);
   if (signal === CANCEL) letUnwind(draft, inv, state);
   return 'applied';
 }
@@ -218,28 +225,31 @@ function notify(
   draft: Draft,
   inv: Working<Invocation>,
   entry: Entry,
-  id: number | { readonly signal: SignalId },
+  id: Fresh['id'],
+  result: NotificationResult,
 ): void {
-  const index = draft.append(inv, entry);
-  if (inv.state.status === 'running') {
-    inv.fresh = freshWith(draft, inv, index, id);
-  } else if (inv.state.status === 'suspended') {
-    const { completions, signals } = inv.state.awaiting;
-    const wakes = typeof id === 'number' ? completions.includes(id) : signals.includes(id.signal);
-    if (wakes) startAttempt(draft, inv, 'notify');
+  const outcome = result.kind === 'failure' ? 'failure' : 'success';
+  const fresh: Fresh = { index: draft.append(inv, entry), id, outcome };
+  const { state } = inv;
+  if (state.status === 'running') {
+    inv.fresh = freshWith(draft, inv, fresh);
+    draft.attemptChanged(inv);
+  } else if (state.status === 'suspended') {
+    const awaiting = after(state.awaiting, fresh);
+    if (awaiting === undefined) startAttempt(draft, inv, 'notify');
+    else if (awaiting !== state.awaiting) inv.state = { status: 'suspended', awaiting };
   }
 }
 
 /** Of a signal that comes again and again only the newest counts. */
-function freshWith(
-  draft: Draft,
-  { fresh }: Invocation,
-  index: number,
-  id: number | { readonly signal: SignalId },
-): Invocation['fresh'] {
-  if (typeof id === 'number') return draft.added(fresh, { index, id });
+function freshWith(draft: Draft, { fresh }: Invocation, added: Fresh): Invocation['fresh'] {
+  const { id } = added;
+  if (typeof id === 'number') return draft.added(fresh, added);
   const at = fresh.findIndex(other => typeof other.id !== 'number' && other.id.signal === id.signal);
-  return at < 0 ? draft.added(fresh, { index, id }) : [...fresh.toSpliced(at, 1), { index, id }];
+  if (at < 0) return draft.added(fresh, added);
+  // Which of them the handler takes first is its own business.
+  const outcome = fresh[at]?.outcome === added.outcome ? added.outcome : 'unknown';
+  return [...fresh.toSpliced(at, 1), { ...added, outcome }];
 }
 
 /** Ends the invocation with its one result: tells who waits, frees what it held, keeps what retention asks for. */
@@ -321,6 +331,7 @@ function retain(draft: Draft, inv: Working<Invocation>, result: Result): Complet
     role: inv.role,
     source: inv.source,
     idempotencyKey: inv.idempotencyKey,
+    limitKey: inv.limitKey,
     randomSeed: inv.randomSeed,
     createdAt: inv.createdAt,
     completedAt: draft.at,

@@ -17,7 +17,12 @@ export interface Target {
   readonly handler: string;
   /** Key of a virtual object or workflow; empty for a plain service. */
   readonly key: string;
+  /** A name space of keys and idempotency keys; absent: the one that has no name. Protocol V7. */
+  readonly scope?: string;
 }
+
+/** What has state, promises and a queue of its own. */
+export type Keyed = Pick<Target, 'service' | 'key' | 'scope'>;
 
 export type Header = readonly [name: string, value: string];
 
@@ -95,11 +100,29 @@ export interface JournalChunk {
   readonly entries: readonly Entry[];
 }
 
-/** What the handler waits for while it is suspended: any one of these resumes it (protocol V5 and V6). */
-export interface Awaiting {
+/** When a node of a future is complete, and what its outcome is. */
+export type Combinator =
+  /** Any child has completed; which outcome that is only the handler knows. All that V5 and V6 have. */
+  | 'any'
+  /** The first child that completes decides. */
+  | 'firstCompleted'
+  /** All children have completed; that is a success. */
+  | 'allCompleted'
+  /** The first success, or the failure of all. */
+  | 'firstSucceeded'
+  /** The first failure, or the success of all. */
+  | 'allSucceeded';
+
+/** What the handler waits for while it is suspended: a tree of combinators over completions and signals. */
+export interface Future {
+  readonly combinator: Combinator;
   readonly completions: readonly number[];
   readonly signals: readonly SignalId[];
+  readonly nested: readonly Future[];
 }
+
+/** Levels of a future; a deeper one is refused. */
+export const FUTURE_DEPTH_MAX = 1000;
 
 /** An operation whose completion the journal still misses. */
 export type Pending =
@@ -108,6 +131,14 @@ export type Pending =
   | { readonly of: 'run'; readonly completionId: number }
   /** `promise` is the key of its row. */
   | { readonly of: 'getPromise'; readonly completionId: number; readonly promise: string };
+
+/** A notification, by its index in the journal. */
+export interface Fresh {
+  readonly index: number;
+  readonly id: number | { readonly signal: SignalId };
+  /** `unknown`: of a signal that came again, with another outcome. */
+  readonly outcome: 'success' | 'failure' | 'unknown';
+}
 
 /** Another invocation that waits for this one's result. */
 export interface Listener {
@@ -155,7 +186,7 @@ export type InvocationStatus =
   /** Has an attempt, under way or waiting for a free slot; `pausing`: it pauses when that has ended. */
   | { readonly status: 'running'; readonly pausing: boolean }
   | { readonly status: 'backingOff'; readonly retryAt: number; readonly timer: string }
-  | { readonly status: 'suspended'; readonly awaiting: Awaiting }
+  | { readonly status: 'suspended'; readonly awaiting: Future }
   /** Waits for an operator: its retries are used up, or the operator asked for it. */
   | { readonly status: 'paused' };
 
@@ -172,6 +203,8 @@ export interface Invocation {
   readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
+  /** Within its scope, what limits of running handlers go by. */
+  readonly limitKey?: string | undefined;
   /** u64; stable over all attempts. */
   readonly randomSeed: bigint;
   readonly createdAt: number;
@@ -188,8 +221,10 @@ export interface Invocation {
   readonly pending: readonly Pending[];
   /** Completion ids in use as flat inclusive ranges [lo, hi, lo, hi, …], ascending. */
   readonly completionIds: readonly number[];
-  /** Notifications that the current attempt may not have seen, with their journal index. */
-  readonly fresh: readonly { readonly index: number; readonly id: number | { readonly signal: SignalId } }[];
+  /** Those that completed with a failure, as such ranges. */
+  readonly failedIds: readonly number[];
+  /** Notifications that the current attempt may not have seen. */
+  readonly fresh: readonly Fresh[];
   readonly listeners: readonly Listener[];
   /** The last Output command; becomes the result at End. */
   readonly output: Result | undefined;
@@ -207,6 +242,7 @@ export interface CompletedInvocation {
   readonly role: Role;
   readonly source: Source;
   readonly idempotencyKey: string | undefined;
+  readonly limitKey?: string | undefined;
   readonly randomSeed: bigint;
   readonly createdAt: number;
   readonly completedAt: number;
@@ -332,11 +368,32 @@ export interface ServiceMetadata {
   readonly handlers: readonly HandlerMetadata[];
 }
 
+/** Where a deployment is, and how it is spoken to. */
+export type Endpoint =
+  | {
+      readonly kind: 'lambda';
+      /** Qualified. */
+      readonly arn: string;
+      /** The role that its calls are made as; absent: the orchestrator's own. */
+      readonly assumeRole?: { readonly arn: string; readonly externalId?: string };
+      /** Its SDK takes and gives bodies compressed with zstd. */
+      readonly compression?: 'zstd';
+      /** Its SDK fetches and leaves bodies that exceed a Lambda payload in the object store. */
+      readonly offload?: true;
+    }
+  | {
+      readonly kind: 'http';
+      /** Without a slash at its end; may have a path. */
+      readonly uri: string;
+      readonly http: 1 | 2;
+      /** Request and response flow at the same time; otherwise the response follows the request. */
+      readonly bidirectional: boolean;
+    };
+
 /** Immutable code at an immutable address; invocations are pinned to one. */
 export interface Deployment {
   readonly id: DeploymentId;
-  /** Qualified Lambda ARN. */
-  readonly arn: string;
+  readonly endpoint: Endpoint;
   readonly additionalHeaders: readonly Header[];
   readonly metadata: Readonly<Record<string, string>>;
   readonly createdAt: number;

@@ -1,9 +1,7 @@
 /** The state of one key of a virtual object or workflow. */
 import type { Draft } from './draft.ts';
-import type { StateEntry, StatePatch, Target } from './model.ts';
+import type { Keyed, StateEntry, StatePatch } from './model.ts';
 import { stateKey, statePrefix } from './table.ts';
-
-type Keyed = Pick<Target, 'service' | 'key'>;
 
 export function setState(draft: Draft, of: Keyed, key: string, value: Uint8Array): void {
   draft.put('state', stateKey(of, key), { key, value });

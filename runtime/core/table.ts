@@ -10,8 +10,8 @@ import type {
   Invocation,
   InvocationId,
   JournalChunk,
+  Keyed,
   ServicePointer,
-  Target,
   Timer,
 } from './model.ts';
 
@@ -29,7 +29,7 @@ export interface Rows {
   readonly deployment: Deployment;
   /** By service name. */
   readonly service: ServicePointer;
-  /** By `<service>/<key>`. */
+  /** By `<service>/<key>`; a key has its scope before it. */
   readonly instance: Instance;
   /** By `<service>/<key>/<state key>`. */
   readonly state: { readonly key: string; readonly value: Uint8Array };
@@ -82,9 +82,9 @@ export const timerKey = (timer: Timer): string =>
 /** Any text as a part of a key: ASCII, without `/`, and never empty, so that a prefix is a whole part. */
 const part = (text: string): string => `-${encodeURIComponent(text.toWellFormed())}`;
 
-type Keyed = Pick<Target, 'service' | 'key'>;
-/** Names of services have no `/` and are ASCII. */
-export const instanceKey = ({ service, key }: Keyed): string => `${service}/${part(key)}`;
+/** Names of services and scopes have no `/` and no `@` and are ASCII. */
+export const instanceKey = ({ service, key, scope }: Keyed): string =>
+  scope === undefined ? `${service}/${part(key)}` : `${service}/@${scope}@${part(key)}`;
 export const statePrefix = (of: Keyed): string => `${instanceKey(of)}/`;
 export const stateKey = (of: Keyed, key: string): string => `${instanceKey(of)}/${part(key)}`;
 export const promisePrefix = statePrefix;

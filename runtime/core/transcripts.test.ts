@@ -7,6 +7,7 @@ import type { Command, Op } from './command.ts';
 import type { Outcome } from './effect.ts';
 import { outstanding } from './outstanding.ts';
 import { attempt, id, invoke, ops } from './testing/commands.ts';
+import { futures } from './testing/scenarios/futures.ts';
 import { objects } from './testing/scenarios/objects.ts';
 import { operations } from './testing/scenarios/operations.ts';
 import { services } from './testing/scenarios/services.ts';
@@ -24,7 +25,7 @@ vi.mock('./transitions.ts', async importOriginal => {
   return { ...original, check };
 });
 
-const scenarios = [services, objects, workflows, operations].flatMap(of => Object.entries(of));
+const scenarios = [services, futures, objects, workflows, operations].flatMap(of => Object.entries(of));
 
 test.for(scenarios)('%s', async ([name, scenario]) => {
   await expect(play(scenario).toString()).toMatchFileSnapshot(

@@ -5,25 +5,34 @@
  */
 import { isUtf8 } from 'node:buffer';
 import {
+  CombinatorType,
   type DecodedFrame,
   decodeAwakeableId,
   decodeFrame,
   decodeInvocationId,
+  ErrorBehavior,
   encodeInvocationId,
   FIRST_AWAKEABLE_SIGNAL,
   type Frame,
   type Message,
+  REQUESTED_ACK,
+  type Future as WireFuture,
 } from '@holdfast/protocol';
 import type { Minted, Op } from '../core/command.ts';
+import { anyOf } from '../core/future.ts';
 import type {
   AttemptFailure,
-  Awaiting,
+  Combinator,
   Failure,
+  Future,
   InvocationId,
+  Keyed,
   Result,
   SignalId,
   Target,
 } from '../core/model.ts';
+import { FUTURE_DEPTH_MAX } from '../core/model.ts';
+import { scopeProblem } from '../core/scope.ts';
 import { CodedError } from '../platform/error.ts';
 import { readFailure, toHeader } from './entries.ts';
 
@@ -33,25 +42,38 @@ export interface IdSource {
   /** The id that an idempotent invocation has. */
   idempotent(target: Target, idempotencyKey: string): InvocationId;
   /** The id that the run of a workflow key has. */
-  workflow(service: string, key: string): InvocationId;
+  workflow(of: Keyed): InvocationId;
 }
 
 /** How the frames end, before the retry policy had its say. */
 export type AnswerEnd =
   | { readonly kind: 'completed' }
-  | { readonly kind: 'suspended'; readonly awaiting: Awaiting }
-  | { readonly kind: 'failed'; readonly failure: AttemptFailure; readonly nextRetryDelayMs?: number }
-  /** No terminator: the connection or the function broke off. */
+  | { readonly kind: 'suspended'; readonly awaiting: Future }
+  | {
+      readonly kind: 'failed';
+      readonly failure: AttemptFailure;
+      readonly nextRetryDelayMs?: number;
+      /** What the handler wants to happen in place of a retry. */
+      readonly behavior?: 'pause' | 'fail';
+    }
+  /** No terminator: a live attempt goes on, or the connection or the function broke off. */
   | { readonly kind: 'missing' };
 
 export interface Answer {
   readonly ops: readonly Op[];
   readonly end: AnswerEnd;
+  /** Runs whose handler keeps the result and only wants to hear that it is stored (V7). */
+  readonly acks: readonly number[];
 }
 
 /** The input is the one command that only the orchestrator writes. */
 type CommandName = Exclude<Extract<DecodedFrame['name'], `${string}Command`>, 'InputCommand'>;
-type Reader<N extends CommandName> = (message: Message<N>, frame: Frame, ids: IdSource) => Op;
+type Reader<N extends CommandName> = (message: Message<N>, frame: Frame, source: Source) => Op;
+
+interface Source {
+  readonly ids: IdSource;
+  readonly version: number;
+}
 
 const framed = (frame: Frame) => ({ frame: frame.bytes, type: frame.type });
 
@@ -108,16 +130,16 @@ const readers: { readonly [N in CommandName]: Reader<N> } = {
     completionId: resultCompletionId,
     wakeAt: wakeUpTime,
   }),
-  CallCommand: (message, frame, ids) => ({
+  CallCommand: (message, frame, source) => ({
     op: 'call',
     ...framed(frame),
-    ...callee(message, ids),
+    ...callee(message, source),
     completionId: message.resultCompletionId,
   }),
-  OneWayCallCommand: (message, frame, ids) => ({
+  OneWayCallCommand: (message, frame, source) => ({
     op: 'send',
     ...framed(frame),
-    ...callee(message, ids),
+    ...callee(message, source),
     startAt: message.invokeTime,
   }),
   RunCommand: ({ resultCompletionId }, frame) => ({
@@ -139,87 +161,111 @@ const readers: { readonly [N in CommandName]: Reader<N> } = {
     const result = toResult(message.value, message.failure);
     return { op: 'signal', ...framed(frame), target: toInvocationId(raw), signal: signalIndex, result };
   },
-  AttachInvocationCommand: (message, frame, ids) => ({
+  AttachInvocationCommand: (message, frame, source) => ({
     op: 'attach',
     ...framed(frame),
-    ...attachTarget(message, ids),
+    ...attachTarget(message, source),
   }),
-  GetInvocationOutputCommand: (message, frame, ids) => ({
+  GetInvocationOutputCommand: (message, frame, source) => ({
     op: 'getOutput',
     ...framed(frame),
-    ...attachTarget(message, ids),
+    ...attachTarget(message, source),
   }),
 };
 
-/** Throws `CodedError` RT0012, RT0017 or RT0024, or a `ProtocolError`, on an answer that is not acceptable. */
-export function readAnswer(frames: readonly Frame[], ids: IdSource): Answer {
+/**
+ * The frames of a whole answer, or of a part of one. Throws `CodedError` RT0012, RT0017, RT0024 or RT0025, or a
+ * `ProtocolError`, on what is not acceptable. `version` is the protocol's.
+ */
+export function readAnswer(frames: readonly Frame[], ids: IdSource, version: number): Answer {
   const ops: Op[] = [];
+  const acks: number[] = [];
+  const source = { ids, version };
   for (const frame of frames) {
     const decoded = decodeFrame(frame);
     switch (decoded.name) {
       case 'End':
-        return { ops, end: { kind: 'completed' } };
+        return { ops, acks, end: { kind: 'completed' } };
       case 'Suspension':
-        return { ops, end: { kind: 'suspended', awaiting: toAwaiting(decoded.message) } };
+        return { ops, acks, end: { kind: 'suspended', awaiting: toAwaiting(decoded.message, version) } };
       case 'Error':
-        return { ops, end: toFailed(decoded.message) };
+        return { ops, acks, end: toFailed(decoded.message, version) };
+      case 'AwaitingOn':
+        // Of use to who looks at it; the suspension, should it come to one, says it again.
+        if (version < FIRST_WITH_FUTURES) throw tooNew('AwaitingOn');
+        if (decoded.message.awaitingOn !== undefined) toFuture(decoded.message.awaitingOn);
+        break;
       case 'ProposeRunCompletion': {
         const { resultCompletionId, value, failure } = decoded.message;
         ops.push({ op: 'runCompletion', completionId: resultCompletionId, result: toResult(value, failure) });
+        if ((frame.flags & REQUESTED_ACK) !== 0 && version >= FIRST_WITH_FUTURES)
+          acks.push(resultCompletionId);
         break;
       }
       default:
-        ops.push(readCommand(decoded, frame, ids));
+        ops.push(readCommand(decoded, frame, source));
     }
   }
-  return { ops, end: { kind: 'missing' } };
+  return { ops, acks, end: { kind: 'missing' } };
 }
 
-function readCommand(decoded: DecodedFrame, frame: Frame, ids: IdSource): Op {
+function readCommand(decoded: DecodedFrame, frame: Frame, source: Source): Op {
   const read = (readers as { readonly [name: string]: Reader<CommandName> | undefined })[decoded.name];
   if (read === undefined) throw violation(`a handler may not send ${decoded.name}`);
-  return read(decoded.message as never, frame, ids);
+  return read(decoded.message as never, frame, source);
 }
 
-function callee(message: Message<'CallCommand'> | Message<'OneWayCallCommand'>, ids: IdSource) {
-  const { serviceName, handlerName, key, idempotencyKey } = message;
-  refuseScope(message);
-  const target = { service: serviceName, handler: handlerName, key };
+function callee(message: Message<'CallCommand'> | Message<'OneWayCallCommand'>, source: Source) {
+  const { serviceName, handlerName, key, idempotencyKey, limitKey } = message;
+  checkScope(message, source);
+  const target = { service: serviceName, handler: handlerName, key, ...scoped(message.scope) };
   return {
     target,
     headers: message.headers.map(toHeader),
     parameter: message.parameter,
     idempotencyKey,
-    callee: ids.callee(target, idempotencyKey),
+    limitKey,
+    callee: source.ids.callee(target, idempotencyKey),
     idCompletionId: message.invocationIdNotificationIdx,
   };
 }
 
 function attachTarget(
   message: Message<'AttachInvocationCommand'> | Message<'GetInvocationOutputCommand'>,
-  ids: IdSource,
+  source: Source,
 ): { completionId: number; target: InvocationId } {
   const completionId = message.resultCompletionId;
   if (message.invocationId !== undefined) return { completionId, target: invocationId(message.invocationId) };
   const { idempotentRequestTarget: request, workflowTarget: workflow } = message;
   if (workflow !== undefined) {
-    refuseScope(workflow);
-    return { completionId, target: ids.workflow(workflow.workflowName, workflow.workflowKey) };
+    checkScope(workflow, source);
+    const { workflowName: service, workflowKey: key } = workflow;
+    return { completionId, target: source.ids.workflow({ service, key, ...scoped(workflow.scope) }) };
   }
   if (request === undefined) throw violation('attach and get-output name no invocation');
-  refuseScope(request);
+  checkScope(request, source);
   const { serviceName, handlerName, serviceKey, idempotencyKey } = request;
   if (idempotencyKey === '') throw violation('the idempotency key of an invocation to attach to is empty');
-  const target = { service: serviceName, handler: handlerName, key: serviceKey ?? '' };
-  return { completionId, target: ids.idempotent(target, idempotencyKey) };
+  const key = serviceKey ?? '';
+  const target = { service: serviceName, handler: handlerName, key, ...scoped(request.scope) };
+  return { completionId, target: source.ids.idempotent(target, idempotencyKey) };
 }
 
-function refuseScope({ scope, limitKey }: { readonly scope?: string; readonly limitKey?: string }): void {
+const scoped = (scope: string | undefined) => (scope === undefined ? {} : { scope });
+
+function checkScope(
+  { scope, limitKey }: { readonly scope?: string; readonly limitKey?: string },
+  { version }: Source,
+): void {
   if (scope === undefined && limitKey === undefined) return;
-  throw new CodedError(
-    'RT0024',
-    'the call or target has a scope or a limit key: leave them out, they belong to protocol V7, which was not negotiated',
-  );
+  if (version < FIRST_WITH_FUTURES) {
+    throw new CodedError(
+      'RT0024',
+      'the call or target has a scope or a limit key: leave them out, they belong to protocol V7, which was not negotiated',
+    );
+  }
+  const problem = scopeProblem(scope, limitKey);
+  if (problem !== undefined) throw new CodedError('RT0024', `${problem} in a call or target`);
 }
 
 /** Bytes on the wire, but text everywhere else: in the API, in tables, in every SDK. */
@@ -245,12 +291,39 @@ function toResult(
   throw violation('a result is neither a value nor a failure');
 }
 
-function toAwaiting(message: Message<'Suspension'>): Awaiting {
-  if (message.awaitingOn !== undefined)
-    throw violation('future trees belong to protocol V7, which was not negotiated');
+/** The first version with future trees, run acknowledgements, error behaviors and scopes. */
+const FIRST_WITH_FUTURES = 7;
+
+const tooNew = (what: string): CodedError =>
+  violation(`${what} belongs to protocol V7, which was not negotiated`);
+
+function toAwaiting(message: Message<'Suspension'>, version: number): Future {
+  const { awaitingOn, waitingCompletions, waitingSignals, waitingNamedSignals } = message;
+  if (version < FIRST_WITH_FUTURES) {
+    if (awaitingOn !== undefined) throw tooNew('a future tree');
+    return anyOf(waitingCompletions, [...waitingSignals, ...waitingNamedSignals]);
+  }
+  if (awaitingOn === undefined) throw violation('the suspension has no future to wait for');
+  return toFuture(awaitingOn);
+}
+
+const COMBINATORS: { readonly [type: number]: Combinator } = {
+  [CombinatorType.FirstCompleted]: 'firstCompleted',
+  [CombinatorType.AllCompleted]: 'allCompleted',
+  [CombinatorType.FirstSucceededOrAllFailed]: 'firstSucceeded',
+  [CombinatorType.AllSucceededOrFirstFailed]: 'allSucceeded',
+};
+
+function toFuture(future: WireFuture, depthLeft = FUTURE_DEPTH_MAX): Future {
+  if (depthLeft === 0) {
+    throw new CodedError('RT0025', `a future is nested more than ${FUTURE_DEPTH_MAX} levels deep`);
+  }
   return {
-    completions: message.waitingCompletions,
-    signals: [...message.waitingSignals, ...message.waitingNamedSignals],
+    // One that is not known here completes with whatever completes below it, and the handler decides.
+    combinator: COMBINATORS[future.combinatorType] ?? 'any',
+    completions: future.waitingCompletions,
+    signals: [...future.waitingSignals, ...future.waitingNamedSignals],
+    nested: future.nestedFutures.map(child => toFuture(child, depthLeft - 1)),
   };
 }
 
@@ -259,7 +332,12 @@ const JOURNAL_MISMATCH = 570;
 const MESSAGE_CHARS_MAX = 8192;
 const STACK_CHARS_MAX = 16_384;
 
-function toFailed(message: Message<'Error'>): AnswerEnd {
+const BEHAVIORS: { readonly [behavior: number]: 'pause' | 'fail' } = {
+  [ErrorBehavior.Pause]: 'pause',
+  [ErrorBehavior.Fail]: 'fail',
+};
+
+function toFailed(message: Message<'Error'>, version: number): AnswerEnd {
   const { relatedCommandIndex: index, relatedCommandName: name, relatedCommandType: type } = message;
   const related = {
     ...(index === undefined ? {} : { index }),
@@ -274,10 +352,12 @@ function toFailed(message: Message<'Error'>): AnswerEnd {
     ...(Object.keys(related).length === 0 ? {} : { relatedCommand: related }),
   };
   const { nextRetryDelay } = message;
+  const behavior = version < FIRST_WITH_FUTURES ? undefined : BEHAVIORS[message.behavior];
   return {
     kind: 'failed',
     failure,
     ...(nextRetryDelay === undefined ? {} : { nextRetryDelayMs: nextRetryDelay }),
+    ...(behavior === undefined ? {} : { behavior }),
   };
 }
 

@@ -3,9 +3,9 @@ import { encodeInvocationId } from '@holdfast/protocol';
 import fc, { type Arbitrary } from 'fast-check';
 import type { Command } from '../core/command.ts';
 import type {
-  Awaiting,
   DeploymentId,
   Failures,
+  Future,
   InvocationId,
   InvocationStatus,
   NotificationResult,
@@ -30,7 +30,10 @@ const id = fc
   .uint8Array({ minLength: 24, maxLength: 24 })
   .map(raw => encodeInvocationId(raw) as InvocationId);
 const deployment = text as Arbitrary<string> as Arbitrary<DeploymentId>;
-const target: Arbitrary<Target> = fc.record({ service: text, handler: text, key: text });
+const target: Arbitrary<Target> = fc.record(
+  { service: text, handler: text, key: text, scope: text },
+  { requiredKeys: ['service', 'handler', 'key'] },
+);
 const header = fc.tuple(text, text);
 const failure = fc
   .record({ code: uint, message: text, metadata: some(header) })
@@ -46,7 +49,20 @@ const notification: Arbitrary<NotificationResult> = fc.oneof(
   fc.record({ kind: kind('stateKeys'), keys: some(text) }),
 );
 const signal: Arbitrary<SignalId> = fc.oneof(uint, text);
-const awaiting: Arbitrary<Awaiting> = fc.record({ completions: some(uint), signals: some(signal) });
+const { awaiting } = fc.letrec<{ awaiting: Future }>(tie => ({
+  awaiting: fc.record({
+    combinator: fc.constantFrom(
+      'any' as const,
+      'firstCompleted' as const,
+      'allCompleted' as const,
+      'firstSucceeded' as const,
+      'allSucceeded' as const,
+    ),
+    completions: some(uint),
+    signals: some(signal),
+    nested: fc.oneof({ depthSize: 'small' }, fc.constant([]), fc.array(tie('awaiting'), { maxLength: 2 })),
+  }),
+}));
 const failures: Arbitrary<Failures> = fc.record({ counted: uint, overrides: uint, suspect: uint });
 const report = fc.record(
   {
@@ -82,6 +98,7 @@ const identity = {
     fc.record({ kind: kind('restart'), id, entries: fc.nat() }),
   ),
   idempotencyKey: maybe(text),
+  limitKey: maybe(text),
   randomSeed: seed,
   createdAt: uint,
 };
@@ -110,7 +127,14 @@ const rows: { readonly [N in keyof Rows]?: Arbitrary<Rows[N]> } = {
     commands: uint,
     pending: some(pending),
     completionIds: some(uint),
-    fresh: some(fc.record({ index: uint, id: fc.oneof(uint, fc.record({ signal })) })),
+    failedIds: some(uint),
+    fresh: some(
+      fc.record({
+        index: uint,
+        id: fc.oneof(uint, fc.record({ signal })),
+        outcome: fc.constantFrom('success' as const, 'failure' as const, 'unknown' as const),
+      }),
+    ),
     listeners: some(
       fc.record({ caller: id, completionId: uint, of: fc.constantFrom('call' as const, 'attach' as const) }),
     ),
@@ -174,6 +198,7 @@ export const anyCommand: Arbitrary<Command> = fc.oneof(
     headers: some(header),
     body,
     idempotencyKey: maybe(text),
+    limitKey: maybe(text),
     startAt: uint,
   }),
   fc.record({
@@ -185,6 +210,7 @@ export const anyCommand: Arbitrary<Command> = fc.oneof(
     ops: fc.constant([]),
     end: fc.oneof(
       fc.record({ kind: kind('completed') }),
+      fc.record({ kind: kind('goesOn') }),
       fc.record({ kind: kind('suspended'), awaiting }),
       fc.record({
         kind: kind('failed'),
@@ -206,5 +232,9 @@ export const anyCommand: Arbitrary<Command> = fc.oneof(
     deployment: maybe(deployment),
     kept: fc.record({ entries: some(uint), completionIds: some(uint) }),
   }),
-  fc.record({ type: kind('patchState'), service: text, key: text, patch }),
+  fc.record({
+    type: kind('patchState'),
+    of: fc.record({ service: text, key: text, scope: text }, { requiredKeys: ['service', 'key'] }),
+    patch,
+  }),
 );

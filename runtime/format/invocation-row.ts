@@ -1,11 +1,12 @@
 /**
  * The rows of invocations, running and completed. There may be hundreds of thousands of unfinished ones, most of
  * them waiting with next to nothing in them: what is usually empty costs a bit, and an id its 24 bytes. A queued
- * one takes less than 200 bytes in all, its two keys and its journal included, beside target and body.
+ * one takes at most 200 bytes in all, its two keys and its journal included, beside target and body.
  */
 import {
   type CompletedInvocation,
   type DeploymentId,
+  type Fresh,
   type Invocation,
   type InvocationStatus,
   type Listener,
@@ -17,16 +18,16 @@ import {
 } from '../core/model.ts';
 import { type ByteReader, type ByteWriter, damaged } from './bytes.ts';
 import {
-  readAwaiting,
   readEnding,
   readFailureReport,
   readFailures,
+  readFuture,
   readRawId,
   readSignalId,
   readTarget,
-  writeAwaiting,
   writeFailureReport,
   writeFailures,
+  writeFuture,
   writeRawId,
   writeResult,
   writeSignalId,
@@ -44,7 +45,9 @@ const HAS_OUTPUT = 64;
 const HAS_FAILED = 128;
 /** The clock was set back between creation and last change. */
 const IS_MODIFIED_EARLIER = 256;
-const ALL_FLAGS = 511;
+const HAS_FAILED_IDS = 512;
+const HAS_LIMIT_KEY = 1024;
+const ALL_FLAGS = 2047;
 
 export function writeInvocation(w: ByteWriter, row: Invocation): void {
   const flags = flagsOf(row);
@@ -62,6 +65,8 @@ export function writeInvocation(w: ByteWriter, row: Invocation): void {
   }
   if (flags & HAS_PENDING) w.list(row.pending, pending => writePending(w, pending));
   if (flags & HAS_COMPLETION_IDS) w.list(row.completionIds, id => w.uint(id));
+  if (flags & HAS_FAILED_IDS) w.list(row.failedIds, id => w.uint(id));
+  if (row.limitKey !== undefined) w.string(row.limitKey);
   if (flags & HAS_FRESH) w.list(row.fresh, fresh => writeFresh(w, fresh));
   if (flags & HAS_LISTENERS) w.list(row.listeners, listener => writeListener(w, listener));
   if (row.output !== undefined) writeResult(w, row.output);
@@ -84,7 +89,9 @@ function flagsOf(row: Invocation): number {
     (row.listeners.length === 0 ? 0 : HAS_LISTENERS) |
     (row.output === undefined ? 0 : HAS_OUTPUT) |
     (isClean ? 0 : HAS_FAILED) |
-    (row.modifiedAt < row.createdAt ? IS_MODIFIED_EARLIER : 0)
+    (row.modifiedAt < row.createdAt ? IS_MODIFIED_EARLIER : 0) |
+    (row.failedIds.length === 0 ? 0 : HAS_FAILED_IDS) |
+    (row.limitKey === undefined ? 0 : HAS_LIMIT_KEY)
   );
 }
 
@@ -105,6 +112,8 @@ export function readInvocation(r: ByteReader): Invocation {
       flags & HAS_PINNED ? { deployment: r.string() as DeploymentId, protocolVersion: r.uint() } : undefined,
     pending: flags & HAS_PENDING ? r.list(() => readPending(r)) : [],
     completionIds: flags & HAS_COMPLETION_IDS ? r.list(() => r.uint()) : [],
+    failedIds: flags & HAS_FAILED_IDS ? r.list(() => r.uint()) : [],
+    limitKey: flags & HAS_LIMIT_KEY ? r.string() : undefined,
     fresh: flags & HAS_FRESH ? r.list(() => readFresh(r)) : [],
     listeners: flags & HAS_LISTENERS ? r.list(() => readListener(r)) : [],
     output: flags & HAS_OUTPUT ? readEnding(r) : undefined,
@@ -123,6 +132,7 @@ const readFailed = (r: ByteReader): Failed => ({
 export function writeCompleted(w: ByteWriter, row: CompletedInvocation): void {
   writeIdentity(w, row);
   w.optional(row.idempotencyKey, key => w.string(key));
+  w.optional(row.limitKey, key => w.string(key));
   w.uint(row.completedAt);
   w.uint(row.expiresAt);
   w.optional(row.journalExpiresAt, at => w.uint(at));
@@ -138,6 +148,7 @@ export function readCompleted(r: ByteReader): CompletedInvocation {
   return {
     ...readIdentity(r),
     idempotencyKey: r.optional(() => r.string()),
+    limitKey: r.optional(() => r.string()),
     completedAt: r.uint(),
     expiresAt: r.uint(),
     journalExpiresAt: r.optional(() => r.uint()),
@@ -239,7 +250,7 @@ function writeState(w: ByteWriter, state: InvocationStatus): void {
       return;
     case 'suspended':
       w.byte(4);
-      writeAwaiting(w, state.awaiting);
+      writeFuture(w, state.awaiting);
       return;
     case 'paused':
       w.byte(5);
@@ -264,7 +275,7 @@ function readState(r: ByteReader): InvocationStatus {
     case 3:
       return { status: 'backingOff', retryAt: r.uint(), timer: r.string() };
     case 4:
-      return { status: 'suspended', awaiting: readAwaiting(r) };
+      return { status: 'suspended', awaiting: readFuture(r) };
     case 5:
       return { status: 'paused' };
     case QUEUED:
@@ -309,18 +320,23 @@ function readPending(r: ByteReader): Pending {
   }
 }
 
-type Fresh = Invocation['fresh'][number];
+const OUTCOME_CODES = { success: 1, failure: 2, unknown: 3 } as const;
+const OUTCOMES = Object.keys(OUTCOME_CODES) as readonly Fresh['outcome'][];
 
-function writeFresh(w: ByteWriter, { index, id }: Fresh): void {
+function writeFresh(w: ByteWriter, { index, id, outcome }: Fresh): void {
   w.uint(index);
+  w.byte(OUTCOME_CODES[outcome]);
   w.bool(typeof id === 'number');
   if (typeof id === 'number') w.uint(id);
   else writeSignalId(w, id.signal);
 }
-const readFresh = (r: ByteReader): Fresh => ({
-  index: r.uint(),
-  id: r.bool() ? r.uint() : { signal: readSignalId(r) },
-});
+function readFresh(r: ByteReader): Fresh {
+  const index = r.uint();
+  const code = r.byte();
+  const outcome = OUTCOMES[code - 1];
+  if (outcome === undefined) throw damaged(`${code} is no outcome of a notification`);
+  return { index, outcome, id: r.bool() ? r.uint() : { signal: readSignalId(r) } };
+}
 
 function writeListener(w: ByteWriter, { caller, completionId, of }: Listener): void {
   writeRawId(w, caller);

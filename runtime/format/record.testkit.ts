@@ -1,8 +1,20 @@
 /** One of every command, in the forms that the layout of its record tells apart. */
 import { decodeFrames, FrameWriter } from '@holdfast/protocol';
 import type { Command, Op } from '../core/command.ts';
+import { anyOf } from '../core/future.ts';
 import { readAnswer } from './answer.ts';
-import { bytes, deployment, failure, id, ids, service, target } from './values.testkit.ts';
+import {
+  bytes,
+  deployment,
+  failure,
+  httpDeployment,
+  id,
+  ids,
+  scoped,
+  service,
+  target,
+  tree,
+} from './values.testkit.ts';
 
 /** One answer with every command that a handler may send. */
 function everyOp(): readonly Op[] {
@@ -55,8 +67,20 @@ function everyOp(): readonly Op[] {
     workflowTarget: { workflowName: 'Wf', workflowKey: 'k' },
     resultCompletionId: 15,
   });
+  w.frame('CallCommand', {
+    ...call,
+    scope: 's-1',
+    limitKey: 'tenant/user',
+    invocationIdNotificationIdx: 16,
+    resultCompletionId: 17,
+  });
+  w.frame('OneWayCallCommand', { ...call, scope: 's-1', invocationIdNotificationIdx: 18 });
+  w.frame('AttachInvocationCommand', {
+    workflowTarget: { workflowName: 'Wf', workflowKey: 'k', scope: 's-1' },
+    resultCompletionId: 19,
+  });
   w.frame('OutputCommand', { value: bytes('"done"') });
-  return readAnswer(decodeFrames(w.finish()), ids).ops;
+  return readAnswer(decodeFrames(w.finish()), ids, 7).ops;
 }
 
 const attempt = { type: 'attempt', id: id(1), attempt: 3, randomSeed: 9n, seenEntries: 200 } as const;
@@ -84,11 +108,23 @@ export const commands: Readonly<Record<string, Command>> = {
     startAt: 0,
   },
   'attempt that did everything': { ...attempt, ops: everyOp(), end: { kind: 'completed' } },
+  'invoke in a scope': {
+    type: 'invoke',
+    minted: { id: id(1), randomSeed: 1n, deterministic: false },
+    target: scoped,
+    headers: [],
+    body: new Uint8Array(),
+    idempotencyKey: undefined,
+    limitKey: 'tenant/user',
+    startAt: 0,
+  },
   'attempt that suspends': {
     ...attempt,
     ops: [],
-    end: { kind: 'suspended', awaiting: { completions: [1, 300], signals: [1, 'named'] } },
+    end: { kind: 'suspended', awaiting: anyOf([1, 300], [1, 'named']) },
   },
+  'attempt that suspends on a tree': { ...attempt, ops: [], end: { kind: 'suspended', awaiting: tree } },
+  'attempt that goes on': { ...attempt, ops: everyOp().slice(0, 2), end: { kind: 'goesOn' } },
   'attempt that is retried': {
     ...attempt,
     ops: [],
@@ -140,8 +176,7 @@ export const commands: Readonly<Record<string, Command>> = {
   purgeJournal: { type: 'purgeJournal', id: id(1) },
   patchState: {
     type: 'patchState',
-    service: 'Cart',
-    key: 'ä/1',
+    of: { service: 'Cart', key: 'ä/1' },
     patch: {
       version: 'v',
       entries: [
@@ -152,11 +187,16 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   'patchState to nothing': {
     type: 'patchState',
-    service: 'Cart',
-    key: '',
+    of: { service: 'Cart', key: '' },
+    patch: { version: undefined, entries: [] },
+  },
+  'patchState in a scope': {
+    type: 'patchState',
+    of: { service: 'Wf', key: 'k', scope: 's-1' },
     patch: { version: undefined, entries: [] },
   },
   registerDeployment: { type: 'registerDeployment', deployment, keepSettings: true },
+  'registerDeployment, HTTP': { type: 'registerDeployment', deployment: httpDeployment, keepSettings: false },
   promoteDeployment: { type: 'promoteDeployment', id: deployment.id },
   removeDeployment: { type: 'removeDeployment', id: deployment.id },
   updateService: { type: 'updateService', deployment: deployment.id, service },

@@ -2,7 +2,7 @@
  * The bytes of a log record. F1: a version byte first, then the command's code; codes and layouts of a released
  * version never change. An attempt's answer is stored as the frames the SDK sent, so nothing is encoded twice.
  */
-import { decodeFrames } from '@holdfast/protocol';
+import { decodeFrames, MAX_PROTOCOL_VERSION } from '@holdfast/protocol';
 import type {
   AfterFailure,
   AttemptEnd,
@@ -18,18 +18,18 @@ import { asDamage, ByteReader, ByteWriter, damaged } from './bytes.ts';
 import { readDeployment, readService, writeDeployment, writeService } from './deployment.ts';
 import { runProposalFrame } from './entries.ts';
 import {
-  readAwaiting,
   readFailureReport,
   readFailures,
+  readFuture,
   readHeaders,
   readId,
   readResult,
   readSignalId,
   readStatePatch,
   readTarget,
-  writeAwaiting,
   writeFailureReport,
   writeFailures,
+  writeFuture,
   writeHeaders,
   writeId,
   writeResult,
@@ -75,6 +75,7 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
       writeHeaders(w, command.headers);
       w.bytes(command.body);
       w.optional(command.idempotencyKey, key => w.string(key));
+      w.optional(command.limitKey, key => w.string(key));
       w.uint(command.startAt);
     },
     read: r => ({
@@ -84,6 +85,7 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
       headers: readHeaders(r),
       body: r.bytes(),
       idempotencyKey: r.optional(() => r.string()),
+      limitKey: r.optional(() => r.string()),
       startAt: r.uint(),
     }),
   },
@@ -149,11 +151,20 @@ const layouts: { readonly [T in Command['type']]: Layout<CommandOf<T>> } = {
   patchState: {
     code: 15,
     write: (w, command) => {
-      w.string(command.service);
-      w.string(command.key);
+      w.string(command.of.service);
+      w.string(command.of.key);
+      w.optional(command.of.scope, scope => w.string(scope));
       writeStatePatch(w, command.patch);
     },
-    read: r => ({ type: 'patchState', service: r.string(), key: r.string(), patch: readStatePatch(r) }),
+    read: r => {
+      const of = { service: r.string(), key: r.string() };
+      const scope = r.optional(() => r.string());
+      return {
+        type: 'patchState',
+        of: scope === undefined ? of : { ...of, scope },
+        patch: readStatePatch(r),
+      };
+    },
   },
   promoteDeployment: ofDeployment(16, 'promoteDeployment'),
   updateService: {
@@ -230,7 +241,7 @@ function readAttempt(r: ByteReader): CommandOf<'attempt'> {
   const seenEntries = r.uint();
   const ops = r.list(() => {
     const minted = r.optional(() => readMinted(r));
-    const { ops: read } = readAnswer(decodeFrames(r.bytes()), recorded(minted));
+    const { ops: read } = readAnswer(decodeFrames(r.bytes()), recorded(minted), MAX_PROTOCOL_VERSION);
     const op = read[0];
     if (op === undefined || read.length !== 1) throw damaged('a journal entry of an attempt is no command');
     return op;
@@ -262,12 +273,15 @@ function writeEnd(w: ByteWriter, end: AttemptEnd): void {
       return;
     case 'suspended':
       w.byte(2);
-      writeAwaiting(w, end.awaiting);
+      writeFuture(w, end.awaiting);
       return;
     case 'failed':
       w.byte(3);
       writeFailureReport(w, end.failure);
       writeAfter(w, end.after);
+      return;
+    case 'goesOn':
+      w.byte(4);
       return;
     default:
       end satisfies never;
@@ -277,8 +291,9 @@ function writeEnd(w: ByteWriter, end: AttemptEnd): void {
 function readEnd(r: ByteReader): AttemptEnd {
   const kind = r.byte();
   if (kind === 1) return { kind: 'completed' };
-  if (kind === 2) return { kind: 'suspended', awaiting: readAwaiting(r) };
+  if (kind === 2) return { kind: 'suspended', awaiting: readFuture(r) };
   if (kind === 3) return { kind: 'failed', failure: readFailureReport(r), after: readAfter(r) };
+  if (kind === 4) return { kind: 'goesOn' };
   throw damaged(`${kind} is no end of an attempt`);
 }
 

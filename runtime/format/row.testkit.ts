@@ -1,8 +1,20 @@
 /** One of every row, in the forms that its layout tells apart. */
 import { encodeFrame } from '@holdfast/protocol';
+import { anyOf } from '../core/future.ts';
 import type { DeploymentId, Invocation } from '../core/model.ts';
 import type { Rows, TableName } from '../core/table.ts';
-import { bytes, deployment, failure, id, keyed, service, target } from './values.testkit.ts';
+import {
+  bytes,
+  deployment,
+  failure,
+  httpDeployment,
+  id,
+  keyed,
+  scoped,
+  service,
+  target,
+  tree,
+} from './values.testkit.ts';
 
 const invocation: Invocation = {
   id: id(1),
@@ -10,10 +22,11 @@ const invocation: Invocation = {
   role: 'exclusive',
   source: { kind: 'invocation', id: id(2), target },
   idempotencyKey: 'k',
+  limitKey: undefined,
   randomSeed: 7n,
   createdAt: 1_795_000_000_000,
   modifiedAt: 1_795_000_000_001,
-  state: { status: 'suspended', awaiting: { completions: [2], signals: [1, 'named'] } },
+  state: { status: 'suspended', awaiting: anyOf([2], [1, 'named']) },
   attempt: 4,
   pinned: { deployment: 'dp_1' as DeploymentId, protocolVersion: 6 },
   entries: 9,
@@ -26,10 +39,11 @@ const invocation: Invocation = {
     { of: 'getPromise', completionId: 5, promise: 'Wf/-k/-paid' },
   ],
   completionIds: [1, 4, 7, 7],
+  failedIds: [],
   fresh: [
-    { index: 3, id: 1 },
-    { index: 4, id: { signal: 17 } },
-    { index: 5, id: { signal: 'named' } },
+    { index: 3, id: 1, outcome: 'success' },
+    { index: 4, id: { signal: 17 }, outcome: 'failure' },
+    { index: 5, id: { signal: 'named' }, outcome: 'unknown' },
   ],
   listeners: [
     { caller: id(5), completionId: 1, of: 'call' },
@@ -75,6 +89,18 @@ export const rows: Readonly<Record<string, readonly [TableName, Rows[TableName]]
       lastFailure: undefined,
     },
   ],
+  'invocation, suspended on a tree, in a scope': [
+    'invocation',
+    {
+      ...invocation,
+      target: scoped,
+      role: 'workflow',
+      source: { kind: 'invocation', id: id(2), target: scoped },
+      limitKey: 'tenant/user',
+      state: { status: 'suspended', awaiting: tree },
+      failedIds: [4, 4, 7, 300],
+    },
+  ],
   'invocation, running': ['invocation', { ...invocation, state: { status: 'running', pausing: false } }],
   'invocation, pausing': [
     'invocation',
@@ -104,6 +130,7 @@ export const rows: Readonly<Record<string, readonly [TableName, Rows[TableName]]
       role: 'service',
       source: { kind: 'ingress' },
       idempotencyKey: undefined,
+      limitKey: undefined,
       randomSeed: 7n,
       createdAt: 1,
       completedAt: 2,
@@ -121,10 +148,11 @@ export const rows: Readonly<Record<string, readonly [TableName, Rows[TableName]]
     'completed',
     {
       id: id(1),
-      target: { service: 'Wf', handler: 'run', key: '' },
+      target: { service: 'Wf', handler: 'run', key: '', scope: 's-1' },
       role: 'workflowShared',
       source: { kind: 'restart', id: id(2), entries: 300 },
       idempotencyKey: 'k',
+      limitKey: 'tenant',
       randomSeed: 7n,
       createdAt: 1,
       completedAt: 2,
@@ -202,6 +230,7 @@ export const rows: Readonly<Record<string, readonly [TableName, Rows[TableName]]
     { at: 1, invocation: id(1), kind: 'dropPromise', completionId: 7, promise: 'Wf/-k/-paid' },
   ],
   deployment: ['deployment', deployment],
+  'deployment, HTTP': ['deployment', httpDeployment],
   service: ['service', { name: 'Cart', deployment: deployment.id, revision: 2 }],
   'service, patched': [
     'service',

@@ -1,11 +1,37 @@
 /** The values that the samples of records and rows are made of. */
 import { encodeInvocationId } from '@holdfast/protocol';
-import type { Deployment, DeploymentId, InvocationId, ServiceMetadata } from '../core/model.ts';
+import type {
+  Deployment,
+  DeploymentId,
+  Future,
+  InvocationId,
+  ServiceMetadata,
+  Target,
+} from '../core/model.ts';
 import type { IdSource } from './answer.ts';
 
 export const id = (n: number): InvocationId => encodeInvocationId(new Uint8Array(24).fill(n)) as InvocationId;
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const target = { service: 'Svc', handler: 'h', key: '' };
+export const scoped: Target = { service: 'Wf', handler: 'run', key: 'k', scope: 's-1' };
+/** Every combinator, one below the other and side by side. */
+export const tree: Future = {
+  combinator: 'firstCompleted',
+  completions: [],
+  signals: [1],
+  nested: [
+    {
+      combinator: 'allCompleted',
+      completions: [1, 300],
+      signals: [],
+      nested: [
+        { combinator: 'firstSucceeded', completions: [2, 3], signals: ['named'], nested: [] },
+        { combinator: 'allSucceeded', completions: [4], signals: [17], nested: [] },
+      ],
+    },
+    { combinator: 'any', completions: [5], signals: [], nested: [] },
+  ],
+};
 export const keyed = { service: 'Cart', handler: 'add', key: 'ä/1' };
 export const ids: IdSource = {
   callee: (_, idempotencyKey) => ({
@@ -44,7 +70,13 @@ export const service: ServiceMetadata = {
 };
 export const deployment: Deployment = {
   id: 'dp_1' as DeploymentId,
-  arn: 'arn:one',
+  endpoint: {
+    kind: 'lambda',
+    arn: 'arn:one',
+    assumeRole: { arn: 'arn:role', externalId: 'ext' },
+    compression: 'zstd',
+    offload: true,
+  },
   additionalHeaders: [['x-a', 'b']],
   metadata: { commit: 'abc' },
   createdAt: 1,
@@ -53,6 +85,12 @@ export const deployment: Deployment = {
   protocolVersion: 6,
   sdkVersion: 'sdk/1',
   services: [service],
+};
+export const httpDeployment: Deployment = {
+  ...deployment,
+  endpoint: { kind: 'http', uri: 'https://handlers.internal:8443/a', http: 2, bidirectional: true },
+  maxProtocolVersion: 7,
+  protocolVersion: 7,
 };
 export const failure = {
   code: 'RT0007',

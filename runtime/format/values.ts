@@ -2,9 +2,10 @@
 import { decodeInvocationId, encodeInvocationId, INVOCATION_ID_BYTES } from '@holdfast/protocol';
 import type {
   AttemptFailure,
-  Awaiting,
+  Combinator,
   Failure,
   Failures,
+  Future,
   Header,
   InvocationId,
   NotificationResult,
@@ -13,6 +14,7 @@ import type {
   StatePatch,
   Target,
 } from '../core/model.ts';
+import { FUTURE_DEPTH_MAX } from '../core/model.ts';
 import { type ByteReader, type ByteWriter, damaged } from './bytes.ts';
 
 /** An id as its text: in records, which every invocation writes and reads, 0.3 µs less than as its bytes. */
@@ -28,12 +30,13 @@ export function writeTarget(w: ByteWriter, target: Target): void {
   w.string(target.service);
   w.string(target.handler);
   w.string(target.key);
+  w.optional(target.scope, scope => w.string(scope));
 }
-export const readTarget = (r: ByteReader): Target => ({
-  service: r.string(),
-  handler: r.string(),
-  key: r.string(),
-});
+export function readTarget(r: ByteReader): Target {
+  const target = { service: r.string(), handler: r.string(), key: r.string() };
+  const scope = r.optional(() => r.string());
+  return scope === undefined ? target : { ...target, scope };
+}
 
 export function writeHeaders(w: ByteWriter, headers: readonly Header[]): void {
   w.list(headers, ([name, value]) => {
@@ -51,14 +54,34 @@ export function writeSignalId(w: ByteWriter, id: SignalId): void {
 }
 export const readSignalId = (r: ByteReader): SignalId => (r.bool() ? r.uint() : r.string());
 
-export function writeAwaiting(w: ByteWriter, { completions, signals }: Awaiting): void {
+const COMBINATOR_CODES: { readonly [C in Combinator]: number } = {
+  any: 1,
+  firstCompleted: 2,
+  allCompleted: 3,
+  firstSucceeded: 4,
+  allSucceeded: 5,
+};
+const COMBINATORS = Object.keys(COMBINATOR_CODES) as readonly Combinator[];
+
+export function writeFuture(w: ByteWriter, { combinator, completions, signals, nested }: Future): void {
+  w.byte(COMBINATOR_CODES[combinator]);
   w.list(completions, id => w.uint(id));
   w.list(signals, id => writeSignalId(w, id));
+  w.list(nested, child => writeFuture(w, child));
 }
-export const readAwaiting = (r: ByteReader): Awaiting => ({
-  completions: r.list(() => r.uint()),
-  signals: r.list(() => readSignalId(r)),
-});
+
+export function readFuture(r: ByteReader, depthLeft = FUTURE_DEPTH_MAX): Future {
+  if (depthLeft === 0) throw damaged('a future is nested too deeply');
+  const code = r.byte();
+  const combinator = COMBINATORS[code - 1];
+  if (combinator === undefined) throw damaged(`${code} is no combinator`);
+  return {
+    combinator,
+    completions: r.list(() => r.uint()),
+    signals: r.list(() => readSignalId(r)),
+    nested: r.list(() => readFuture(r, depthLeft - 1)),
+  };
+}
 
 const RESULT_CODES = { success: 1, failure: 2, void: 3, invocationId: 4, stateKeys: 5 } as const;
 

@@ -45,7 +45,7 @@ test.each<[method: string, url: string, body: string, found: number, none: numbe
   const byWorkflow = url.includes('workflow') || body === WORKFLOW;
   const target = { service: 'Obj', handler: 'add', key: 'a/b' };
   expect([engine.workflows, engine.idempotent]).toEqual(
-    byWorkflow ? [Array(2).fill(['Wf', 'a/b']), []] : [[], Array(2).fill([target, 'i'])],
+    byWorkflow ? [Array(2).fill({ service: 'Wf', key: 'a/b' }), []] : [[], Array(2).fill([target, 'i'])],
   );
 });
 
@@ -215,4 +215,56 @@ test.each([
     });
     expect(JSON.parse(sent?.body ?? '').message).toBe('why');
   }
+});
+
+test.each<
+  [method: string, url: string, headers: [string, string][], target: object, limitKey: string | undefined]
+>([
+  ['POST', '/restate/scope/s-1/call/Svc/echo', [], { service: 'Svc', handler: 'echo', key: '' }, undefined],
+  ['GET', '/restate/scope/s-1/send/Svc/any', [], { service: 'Svc', handler: 'any', key: '' }, undefined],
+  [
+    'POST',
+    '/restate/scope/s-1/call/Svc/echo',
+    [['x-restate-limit-key', 'a/b']],
+    { service: 'Svc', handler: 'echo', key: '' },
+    'a/b',
+  ],
+  [
+    'POST',
+    '/restate/scope/s-1/send/Svc/echo?limit-key=q',
+    [],
+    { service: 'Svc', handler: 'echo', key: '' },
+    'q',
+  ],
+  [
+    'POST',
+    '/restate/scope/s-1/send/Svc/echo?limit-key=query',
+    [['x-restate-limit-key', 'header']],
+    { service: 'Svc', handler: 'echo', key: '' },
+    'header',
+  ],
+  ['POST', '/restate/scope/s-1/send/Wf/k/run', [], { service: 'Wf', handler: 'run', key: 'k' }, undefined],
+])('in a scope: %s %s %j', (method, url, headers, target, limitKey) => {
+  const { engine, ingress } = setUp();
+  engine.state = { kind: 'done', reply: value('') };
+  const body = method === 'GET' ? '' : '{}';
+  const { sent } = new Exchange(ingress, method, url, [...headers, JSON_TYPE], body);
+  expect(sent?.status).toBe(url.includes('/send/') ? 202 : 200);
+  expect(engine.invoked.map(request => [request.target, request.limitKey])).toEqual([
+    [{ ...target, scope: 's-1' }, limitKey],
+  ]);
+});
+
+test('a JSON target may be in a scope', () => {
+  const { engine, ingress } = setUp();
+  engine.state = { kind: 'done', reply: value('') };
+  const asked = (json: object) =>
+    new Exchange(ingress, 'POST', '/restate/output', [], JSON.stringify({ ...json, scope: 's-1' })).sent
+      ?.status;
+  const idempotent = { target: 'idempotentInvocation', service: 'Svc', handler: 'echo', idempotencyKey: 'i' };
+  const statuses = [asked({ target: 'workflow', workflowName: 'Wf', workflowKey: 'k' }), asked(idempotent)];
+  expect(statuses).toEqual([200, 200]);
+  expect(engine.workflows).toEqual([{ service: 'Wf', key: 'k', scope: 's-1' }]);
+  const target = { service: 'Svc', handler: 'echo', key: '', scope: 's-1' };
+  expect(engine.idempotent).toEqual([[target, 'i']]);
 });

@@ -12,6 +12,7 @@ import {
   RUN_BEFORE,
   type Target,
 } from '../core/model.ts';
+import { scopeProblem } from '../core/scope.ts';
 import type { Invocations, InvokeOutcome, InvokeRequest } from '../partition/engine.ts';
 import type { HttpRequest } from '../platform/http-handler.ts';
 import { formatInstantNanos } from '../platform/rfc3339.ts';
@@ -93,9 +94,9 @@ function readInvoke(
 ): InvokeRequest {
   const headers = readHeaders(request);
   const { idempotencyKey } = headers;
-  if (headers.limitKey !== undefined || queryParameter(request.query, 'limit-key') !== undefined) {
-    throw new Refusal(400, 'a limit key needs a scope, and scopes are not supported by this version');
-  }
+  const limitKey = headers.limitKey ?? queryParameter(request.query, 'limit-key');
+  const problem = scopeProblem(resolved.target.scope, limitKey);
+  if (problem !== undefined) throw new Refusal(400, problem);
   if (idempotencyKey !== undefined && runsWorkflow(resolved)) {
     throw new Refusal(
       400,
@@ -109,6 +110,7 @@ function readInvoke(
     headers: headers.forwarded,
     body,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(limitKey === undefined ? {} : { limitKey }),
     ...(delayMs === undefined ? {} : { delayMs }),
   };
 }

@@ -10,6 +10,7 @@ import { badPath, shown } from './request.ts';
 import {
   findService,
   idempotentInvocation,
+  inScope,
   invocableTarget,
   invocationOfJson,
   namedTarget,
@@ -40,8 +41,8 @@ export const ROUTES: readonly Route[] = [
   { path: '/restate/health', methods: GET, run: health },
   { path: '/restate/call/{target}', methods: INVOKE, run: (c, p) => call(c, invocable(c, p)) },
   { path: '/restate/send/{target}', methods: INVOKE, run: (c, p) => send(c, invocable(c, p)) },
-  { path: '/restate/scope/{scope}/call/{target}', methods: INVOKE, run: scoped },
-  { path: '/restate/scope/{scope}/send/{target}', methods: INVOKE, run: scoped },
+  { path: '/restate/scope/{scope}/call/{target}', methods: INVOKE, run: (c, p) => call(c, scoped(c, p)) },
+  { path: '/restate/scope/{scope}/send/{target}', methods: INVOKE, run: (c, p) => send(c, scoped(c, p)) },
   { path: '/restate/attach', methods: POST, run: c => attach(c, ofBody(c)) },
   { path: '/restate/output', methods: POST, run: c => output(c, ofBody(c)) },
   { path: '/restate/lookup', methods: POST, run: c => sendJson(c, 200, { invocationId: ofBody(c) }) },
@@ -99,8 +100,8 @@ function health(c: Call): void {
   sendJson(c, 200, { services: c.engine.serviceNames() });
 }
 
-function scoped(): never {
-  throw new Refusal(400, 'scoped invocations are not supported by this version');
+function scoped(c: Call, parameters: Parameters): ResolvedTarget {
+  return inScope(invocable(c, parameters), parameters.values[0] as string);
 }
 
 function invocable(c: Call, { target }: Parameters): ResolvedTarget {

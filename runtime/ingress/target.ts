@@ -7,6 +7,7 @@ import {
   ProtocolError,
 } from '@holdfast/protocol';
 import type { InvocationId, ServiceMetadata, Target } from '../core/model.ts';
+import { scopeProblem } from '../core/scope.ts';
 import type { Invocations, ResolvedHandler } from '../partition/engine.ts';
 import { Refusal } from './answers.ts';
 import { badPath, checkedIdempotencyKey, checkedKey, NAME_LENGTH_MAX, shown } from './request.ts';
@@ -64,6 +65,18 @@ export function invocableTarget(
   return { ...resolved, target };
 }
 
+/** The same in a scope, which objects do not have. */
+export function inScope(resolved: ResolvedTarget, scope: string): ResolvedTarget {
+  checkScope(resolved.service, scope);
+  return { ...resolved, target: { ...resolved.target, scope } };
+}
+
+function checkScope(service: ServiceMetadata, scope: string): void {
+  const problem = scopeProblem(scope, undefined);
+  if (problem !== undefined) throw new Refusal(400, `bad scope: ${problem}`);
+  if (service.type === 'virtualObject') throw new Refusal(400, 'virtual objects have no scopes');
+}
+
 export function handlerNotFound(target: Target): Refusal {
   if (target.handler.length > NAME_LENGTH_MAX) {
     return new Refusal(400, `a handler name has at most ${NAME_LENGTH_MAX} characters`);
@@ -100,16 +113,13 @@ function decoded<T>(kind: string, text: string, decode: (text: string) => T): T 
 /** The invocation that the JSON of `POST /restate/attach|output|lookup` means. */
 export function invocationOfJson(engine: Invocations, body: Uint8Array): InvocationId {
   const json = parseObject(body);
-  if (json['scope'] !== undefined && json['scope'] !== null) {
-    throw new Refusal(400, 'scoped invocations are not supported by this version');
-  }
   switch (json['target']) {
     case 'invocation':
       return parseInvocationId(text(json, 'invocationId'));
     case 'idempotentInvocation':
       return idempotentOfJson(engine, json);
     case 'workflow':
-      return workflowInvocation(engine, text(json, 'workflowName'), text(json, 'workflowKey'));
+      return workflowInvocation(engine, text(json, 'workflowName'), text(json, 'workflowKey'), scopeOf(json));
     default:
       throw new Refusal(
         400,
@@ -131,7 +141,10 @@ function idempotentOfJson(engine: Invocations, json: Readonly<Record<string, unk
     );
   }
   const segments = keyed ? [service.name, text(json, 'key'), handler] : [service.name, handler];
-  return idempotentInvocation(engine, namedTarget(service, segments, ''), idempotencyKey);
+  const scope = scopeOf(json);
+  if (scope !== undefined) checkScope(service, scope);
+  const target = { ...namedTarget(service, segments, ''), ...(scope === undefined ? {} : { scope }) };
+  return idempotentInvocation(engine, target, idempotencyKey);
 }
 
 export function idempotentInvocation(
@@ -143,10 +156,20 @@ export function idempotentInvocation(
 }
 
 /** The run of a workflow key, whether or not there was one. */
-export function workflowInvocation(engine: Invocations, name: string, key: string): InvocationId {
+export function workflowInvocation(
+  engine: Invocations,
+  name: string,
+  key: string,
+  scope?: string,
+): InvocationId {
   const service = findService(engine, name);
   if (service.type !== 'workflow') throw new Refusal(400, `'${shown(name)}' is not a workflow`);
-  return engine.workflowId(name, checkedKey(key));
+  if (scope !== undefined) checkScope(service, scope);
+  return engine.workflowId({
+    service: name,
+    key: checkedKey(key),
+    ...(scope === undefined ? {} : { scope }),
+  });
 }
 
 /** Its longest strings, escaped, take a quarter of it. A parse blocks everybody else. */
@@ -170,6 +193,9 @@ function parseObject(body: Uint8Array): Readonly<Record<string, unknown>> {
   }
   return json as Readonly<Record<string, unknown>>;
 }
+
+const scopeOf = (json: Readonly<Record<string, unknown>>): string | undefined =>
+  json['scope'] === undefined || json['scope'] === null ? undefined : text(json, 'scope');
 
 function text(json: Readonly<Record<string, unknown>>, field: string): string {
   const value = json[field];

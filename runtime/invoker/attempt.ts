@@ -5,20 +5,20 @@ import {
   contentTypeOf,
   decodeFrames,
   decodeInvocationId,
+  type Frame,
   FrameWriter,
   ProtocolError,
 } from '@holdfast/protocol';
-import type { AttemptFailure, Deployment, Entry, Invocation, StateEntry } from '../core/model.ts';
+import type { AttemptFailure, Deployment, Endpoint, Entry, Invocation, StateEntry } from '../core/model.ts';
 import { type Answer, type IdSource, readAnswer } from '../format/answer.ts';
 import { writeEntry } from '../format/entries.ts';
 import { CodedError } from '../platform/error.ts';
-import { classifyFunctionError } from './aws-error.ts';
 import { classifyResponse, sdkErrorMessage } from './classify-response.ts';
-import { decodeInvokeResponse, encodeInvokeEvent } from './envelope.ts';
-import { type LambdaResult, PAYLOAD_BYTES_MAX } from './lambda-client.ts';
+import { PAYLOAD_BYTES_MAX } from './lambda-client.ts';
+import type { ExchangeResult, HandlerRequest, HandlerResponse, RequestIdentity } from './transport.ts';
 
 export interface AttemptRequest {
-  readonly payload: Uint8Array;
+  readonly request: HandlerRequest;
   /** Journal entries it carries. */
   readonly seenEntries: number;
 }
@@ -30,10 +30,10 @@ export interface FailedAttempt {
   readonly deterministic?: boolean;
 }
 
-export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly answer: Answer }
-  | ({ readonly kind: 'failed' } & FailedAttempt)
-  | { readonly kind: 'throttled'; readonly retryAfterMs?: number };
+type AnsweredOutcome = { readonly kind: 'answered'; readonly answer: Answer };
+export type FailedOutcome = { readonly kind: 'failed' } & FailedAttempt;
+export type EndedAttempt = AnsweredOutcome | FailedOutcome;
+export type AttemptOutcome = EndedAttempt | { readonly kind: 'throttled'; readonly retryAfterMs?: number };
 
 export interface AttemptInput {
   readonly inv: Invocation;
@@ -42,29 +42,38 @@ export interface AttemptInput {
   /** State of its key; undefined: none is sent, and the handler asks for what it reads. */
   readonly state: Iterable<StateEntry> | undefined;
   readonly nowMs: number;
+  /** Signs what is sent. */
+  readonly identity: RequestIdentity | undefined;
 }
 
 /** What Lambda allows is base64 in JSON, and envelope and headers need their share. */
-const BODY_BYTES_MAX = Math.floor((PAYLOAD_BYTES_MAX * 3) / 4) - 64 * 1024;
+const LAMBDA_BODY_BYTES_MAX = Math.floor((PAYLOAD_BYTES_MAX * 3) / 4) - 64 * 1024;
 
-/** Start message, then the journal so far, in the Lambda envelope. */
+/** Start message, then the journal so far. */
 export function encodeAttempt(input: AttemptInput, eagerStateBytesMax: number): AttemptRequest {
-  const { inv, state, deployment } = input;
+  const { inv, state, deployment, identity } = input;
   const { target, id } = inv;
   const version = inv.pinned?.protocolVersion ?? 0;
-  const payload = encodeInvokeEvent({
-    path: `/invoke/${target.service}/${target.handler}`,
-    contentType: contentTypeOf(version),
-    invocationId: id,
-    ...(inv.role === 'service' ? {} : { key: target.key }),
-    ...(deployment.additionalHeaders.length === 0
-      ? {}
-      : { extraHeaders: Object.fromEntries(deployment.additionalHeaders) }),
-    body:
-      state === undefined ? encodeBody(input, version) : withState(input, version, state, eagerStateBytesMax),
-  });
-  return { payload, seenEntries: inv.entries };
+  const contentType = contentTypeOf(version);
+  const path = `/invoke/${target.service}/${target.handler}`;
+  const key = inv.role === 'service' ? undefined : target.key;
+  const headers: Record<string, string> = {
+    'content-type': contentType,
+    accept: contentType,
+    'x-restate-invocation-id': id,
+  };
+  if (key !== undefined) headers['x-restate-service-key'] = encodeURIComponent(key.toWellFormed());
+  if (identity !== undefined) Object.assign(headers, identity.headersFor(path, key));
+  for (const [name, value] of deployment.additionalHeaders) headers[name] = value;
+  const room = bodyBytesMax(deployment.endpoint);
+  const stateBytesMax = (journalBytes: number) => Math.min(eagerStateBytesMax, room - journalBytes);
+  const body =
+    state === undefined ? encodeBody(input, version) : withState(input, version, state, stateBytesMax);
+  return { request: { method: 'POST', path, headers, body, invocationId: id }, seenEntries: inv.entries };
 }
+
+const bodyBytesMax = ({ kind }: Endpoint): number =>
+  kind === 'lambda' ? LAMBDA_BODY_BYTES_MAX : Number.POSITIVE_INFINITY;
 
 function encodeBody({ journal, ...input }: AttemptInput, version: number): Uint8Array {
   const frames = new FrameWriter();
@@ -78,18 +87,13 @@ function withState(
   { journal, ...input }: AttemptInput,
   version: number,
   state: Iterable<StateEntry>,
-  eagerStateBytesMax: number,
+  stateBytesMax: (journalBytes: number) => number,
 ): Uint8Array {
   const entries = new FrameWriter();
   for (const entry of journal) writeEntry(entries, entry);
   const body = entries.finish();
   const frames = new FrameWriter();
-  writeStart(
-    frames,
-    input,
-    version,
-    fitting(state, Math.min(eagerStateBytesMax, BODY_BYTES_MAX - body.length)),
-  );
+  writeStart(frames, input, version, fitting(state, stateBytesMax(body.length)));
   frames.raw(body);
   return frames.finish();
 }
@@ -141,61 +145,68 @@ function writeStart(
     retryCountSinceLastStoredEntry: inv.retryCount,
     durationSinceLastStoredEntry: Math.max(0, nowMs - inv.modifiedAt),
     ...(version >= 6 ? { randomSeed: inv.randomSeed } : {}),
+    ...(version >= 7 ? asCalled(inv) : {}),
   });
 }
 
-/** A request that Lambda would refuse every time; sending it would only look like a passing failure. */
-export function tooLarge({ payload }: AttemptRequest): FailedAttempt | undefined {
-  if (payload.length <= PAYLOAD_BYTES_MAX) return undefined;
-  return {
-    deterministic: true,
-    failure: {
-      code: 'HF_JOURNAL_TOO_LARGE',
-      status: 500,
-      message:
-        `The journal takes ${payload.length} bytes as a Lambda request, the limit is ${PAYLOAD_BYTES_MAX}. ` +
-        'Keep large values outside and pass references, or split the handler.',
-    },
-  };
-}
+/** What its caller gave, as the handler may look at it. */
+const asCalled = ({ target: { scope }, limitKey, idempotencyKey }: Invocation) => ({
+  ...(scope === undefined ? {} : { scope }),
+  ...(limitKey === undefined ? {} : { limitKey }),
+  ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+});
+
+/** What is held of an answer, or of a part of one: an answer is one record of the log. */
+export const ANSWER_BYTES_MAX = 48 * 2 ** 20;
 
 export function readAttempt(
-  result: LambdaResult,
-  arn: string,
+  result: ExchangeResult,
   version: number,
   ids: IdSource,
   nowMs: number,
 ): AttemptOutcome {
-  if (result.kind === 'throttled') {
-    return {
-      kind: 'throttled',
-      ...(result.retryAfterMs === undefined ? {} : { retryAfterMs: result.retryAfterMs }),
-    };
-  }
+  if (result.kind === 'throttled') return result;
   if (result.kind === 'failed') return failed(result.code, result.message, result);
-  if (result.functionError !== undefined) {
-    const error = classifyFunctionError(arn, result.functionError, result.payload);
-    return error.kind === 'failed' ? failed(error.code, error.message, error) : error;
-  }
+  const refused = refusedBy(result, version, nowMs);
+  if (refused !== undefined) return refused;
+  return readFrames(() => decodeFrames(result.body), ids, version);
+}
+
+/** A head that is not that of an answer. */
+export function refusedBy(
+  { status, headers, body }: HandlerResponse,
+  version: number,
+  nowMs: number,
+): FailedOutcome | undefined {
+  const head = classifyResponse(status, headers, contentTypeOf(version), nowMs);
+  if (head.kind !== 'failed') return undefined;
+  const detail = sdkErrorMessage(body);
+  const message = detail === undefined ? head.message : `${head.message}: ${detail}`;
+  const { failure, ...rest } = failed(head.code, message, head);
+  return { ...rest, failure: { ...failure, status: head.failureCode } };
+}
+
+/** An answer, or a part of one; what is no answer is a failed attempt. */
+export function readFrames(
+  decode: () => readonly Frame[],
+  ids: IdSource,
+  version: number,
+): AnsweredOutcome | FailedOutcome {
   try {
-    return readBody(result.payload, version, ids, nowMs);
+    return { kind: 'answered', answer: readAnswer(decode(), ids, version) };
   } catch (error) {
-    if (error instanceof CodedError) return failed(error.code, error.message);
-    if (error instanceof ProtocolError) return failed('RT0012', error.message);
+    if (error instanceof CodedError)
+      return failed(error.code, error.message, { deterministic: error.code === TOO_DEEP });
+    if (error instanceof ProtocolError) return failed(...codeOf(error));
     throw error;
   }
 }
 
-function readBody(payload: Uint8Array, version: number, ids: IdSource, nowMs: number): AttemptOutcome {
-  const { statusCode, headers, body } = decodeInvokeResponse(payload);
-  const head = classifyResponse(statusCode, headers, contentTypeOf(version), nowMs);
-  if (head.kind === 'failed') {
-    const detail = sdkErrorMessage(body);
-    const message = detail === undefined ? head.message : `${head.message}: ${detail}`;
-    const { failure, ...rest } = failed(head.code, message, head);
-    return { ...rest, failure: { ...failure, status: head.failureCode } };
-  }
-  return { kind: 'answered', answer: readAnswer(decodeFrames(body), ids) };
+const TOO_DEEP = 'RT0025';
+
+function codeOf({ code, message }: ProtocolError): Parameters<typeof failed> {
+  if (code === 'HF_PROTOCOL_NESTING') return [TOO_DEEP, message, { deterministic: true }];
+  return [code === 'HF_PROTOCOL_TOO_LARGE' ? 'RT0003' : 'RT0012', message];
 }
 
 function failed(

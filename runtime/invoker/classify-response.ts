@@ -73,11 +73,12 @@ function classifySuccess(headers: HeaderMap, expected: string): ResponseClass {
     const found = contentType === undefined ? 'no content type' : `'${contentType.slice(0, 100)}'`;
     return failed('RT0012', `the handler answered with ${found} in place of '${expected}'`);
   }
+  // What a transport can decode, it has decoded and taken from the headers.
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     return failed(
       'RT0012',
-      `the handler compressed its answer ('${encoding.slice(0, 100)}') without being asked`,
+      `the handler's answer has an encoding that is not understood here ('${encoding.slice(0, 100)}')`,
     );
   }
   return OK;

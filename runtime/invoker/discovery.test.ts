@@ -1,8 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { DISCOVERY_ACCEPT, discoverLambda, pickProtocolVersion, readDiscovery } from './discovery.ts';
-import { decodeInvokeResponse } from './envelope.ts';
+import type { Endpoint } from '../core/model.ts';
+import {
+  DISCOVERY_ACCEPT,
+  type Discovery,
+  discover,
+  pickProtocolVersion,
+  readDiscovery,
+} from './discovery.ts';
 import type { LambdaClient, LambdaRequest, LambdaResult } from './lambda-client.ts';
+import { createLambdaTransport } from './lambda-transport.ts';
+import { ManualTime } from './testing/manual-time.ts';
+import type { ExchangeResult, HandlerRequest, Transport } from './transport.ts';
 
 interface Vector {
   readonly lambda_event: { readonly headers: { readonly accept: string } };
@@ -34,14 +43,21 @@ function respond(body: unknown, head: object = {}): LambdaResult {
   return { kind: 'response', payload: Buffer.from(JSON.stringify(response)) };
 }
 
-const read = (result: LambdaResult) => discoverLambda(answering(result), { arn: ARN, protocol: OURS });
+const LAMBDA: Discovery & { readonly address: { readonly kind: 'lambda' } } = {
+  address: { kind: 'lambda', arn: ARN },
+  headers: {},
+  protocol: OURS,
+};
+const transportOf = (client: LambdaClient): Transport =>
+  createLambdaTransport({ client, timers: new ManualTime() }).of(LAMBDA.address);
+const read = (result: LambdaResult) => discover(transportOf(answering(result)), LAMBDA);
 
 test('asks as recorded and reads the recorded manifest', async () => {
   const client = answering({
     kind: 'response',
     payload: Buffer.from(JSON.stringify(vector.lambda_response)),
   });
-  const manifest = await discoverLambda(client, { arn: ARN, protocol: OURS, headers: { 'x-a': 'b' } });
+  const manifest = await discover(transportOf(client), { ...LAMBDA, headers: { 'x-a': 'b' } });
   expect(DISCOVERY_ACCEPT).toBe(vector.lambda_event.headers.accept);
   expect(JSON.parse(Buffer.from(client.requests[0]?.payload ?? '').toString())).toEqual({
     path: '/discover',
@@ -248,7 +264,7 @@ test.each<[string, LambdaResult, string, RegExp]>([
     'META0003',
     /E: boom/,
   ],
-  ['a throttle', { kind: 'throttled', message: 'Rate Exceeded.' }, 'META0003', /Rate Exceeded/],
+  ['a throttle', { kind: 'throttled', message: 'Rate Exceeded.' }, 'META0003', /it is throttled/],
   ['no connection', { kind: 'failed', code: 'RT0010', message: 'ECONNREFUSED' }, 'META0003', /ECONNREFUSED/],
 ])('codes a failed discovery: %s', async (_name, result, code, message) => {
   const error = await read(result).catch((caught: unknown) => caught);
@@ -257,7 +273,7 @@ test.each<[string, LambdaResult, string, RegExp]>([
 
 test('bounds the size of a manifest', () => {
   const body = Buffer.alloc(4 * 1024 * 1024 + 1, ' ');
-  const response = { statusCode: 200, headers: { 'content-type': V4 }, body };
+  const response = { status: 200, headers: { 'content-type': V4 }, body };
   expect(() => readDiscovery(response, OURS)).toThrow(/may have 4194304/);
 });
 
@@ -265,11 +281,7 @@ test('never takes an arbitrary answer for a manifest', () => {
   const text = Buffer.from(vector.lambda_response.body, 'base64').toString('latin1');
   for (let i = 0; i < text.length; i += 97) {
     const body = Buffer.from(text.slice(0, i), 'latin1');
-    const response = {
-      ...decodeInvokeResponse(Buffer.from('{"statusCode":200}')),
-      body,
-      headers: { 'content-type': V4 },
-    };
+    const response = { status: 200, body, headers: { 'content-type': V4 } };
     expect(() => readDiscovery(response, OURS)).toThrow(expect.objectContaining({ code: 'META0013' }));
   }
 });
@@ -283,4 +295,71 @@ test.each<[number, number, number | undefined]>([
   [1, 4, undefined],
 ])('picks of %i to %i version %s', (minProtocolVersion, maxProtocolVersion, picked) => {
   expect(pickProtocolVersion({ minProtocolVersion, maxProtocolVersion }, OURS)).toBe(picked);
+});
+
+const HTTP: Endpoint = { kind: 'http', uri: 'http://h', http: 2, bidirectional: false };
+
+/** A transport that answers with this, and remembers what it was asked. */
+function http(result: ExchangeResult): Transport & { readonly requests: HandlerRequest[] } {
+  const requests: HandlerRequest[] = [];
+  return {
+    requests,
+    exchange(request, _limits, done) {
+      requests.push(request);
+      queueMicrotask(() => done(result));
+      return { abort: () => undefined };
+    },
+  };
+}
+const answered = (headers: object = {}, change: object = {}): ExchangeResult => ({
+  kind: 'response',
+  status: 200,
+  headers: { 'content-type': V4, ...headers },
+  body: Buffer.from(JSON.stringify(manifest(change))),
+});
+
+test('over HTTP a stream is offered, and the SDK says whether it takes large bodies from elsewhere', async () => {
+  const streams = await discover(http(answered({}, { protocolMode: 'BIDI_STREAM' })), {
+    ...LAMBDA,
+    address: HTTP,
+  });
+  expect(streams).toMatchObject({ protocolMode: 'BIDI_STREAM' });
+  expect(streams).not.toHaveProperty('offload');
+  const offloads = await discover(http(answered({ 'x-holdfast-offload': '1' })), LAMBDA);
+  expect(offloads).toMatchObject({ offload: true });
+});
+
+test('a discovery is signed, and the deployment’s own headers win', async () => {
+  const transport = http(answered());
+  const asked: unknown[] = [];
+  const identity = {
+    headersFor: (...args: unknown[]) => {
+      asked.push(args);
+      return { 'x-restate-signature-scheme': 'v1', 'x-restate-jwt-v1': 'token' };
+    },
+  };
+  await discover(transport, { ...LAMBDA, address: HTTP, headers: { 'x-a': 'b' }, identity });
+  expect(asked).toEqual([['/discover']]);
+  expect(transport.requests).toEqual([
+    {
+      method: 'GET',
+      path: '/discover',
+      headers: {
+        accept: DISCOVERY_ACCEPT,
+        'x-restate-signature-scheme': 'v1',
+        'x-restate-jwt-v1': 'token',
+        'x-a': 'b',
+      },
+      body: new Uint8Array(),
+    },
+  ]);
+});
+
+test.each<readonly [ExchangeResult, code: string]>([
+  [{ kind: 'failed', code: 'RT0010', message: 'refused' }, 'META0003'],
+  [{ kind: 'failed', code: 'RT0012', message: 'no envelope' }, 'META0013'],
+  [{ kind: 'failed', code: 'HF_ENDPOINT_NOT_ALLOWED', message: 'no' }, 'HF_ENDPOINT_NOT_ALLOWED'],
+  [{ kind: 'throttled' }, 'META0003'],
+])('what the orchestrator refuses keeps its name: %j is %s', async (result, code) => {
+  await expect(discover(http(result), { ...LAMBDA, address: HTTP })).rejects.toMatchObject({ code });
 });

@@ -1,19 +1,19 @@
 /**
- * Asking a deployment what it serves. Everything but the one call is pure, and `readDiscovery` serves HTTP
- * endpoints as well.
+ * Asking a deployment what it serves. Everything but the one exchange is pure.
  */
 
+import type { Endpoint } from '../core/model.ts';
 import { CodedError } from '../platform/error.ts';
-import { classifyFunctionError } from './aws-error.ts';
 import { sdkErrorMessage } from './classify-response.ts';
-import {
-  decodeInvokeResponse,
-  encodeDiscoveryEvent,
-  type HeaderMap,
-  type InvokeResponse,
-} from './envelope.ts';
-import type { LambdaClient, LambdaResult } from './lambda-client.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import type { HeaderMap } from './envelope.ts';
+import { MANIFEST_BYTES_MAX, type Manifest, parseManifest } from './manifest.ts';
+import type {
+  ExchangeResult,
+  HandlerRequest,
+  HandlerResponse,
+  RequestIdentity,
+  Transport,
+} from './transport.ts';
 
 /** An SDK answers with the highest version it finds in the list and knows. */
 const MANIFEST_TYPES = [1, 2, 3, 4].map(n => `application/vnd.restate.endpointmanifest.v${n}+json`);
@@ -28,55 +28,63 @@ export interface ProtocolRange {
   readonly max: number;
 }
 
-export interface LambdaDiscovery {
-  readonly arn: string;
+export interface Discovery {
+  readonly address: Endpoint;
+  /** The deployment's own. */
+  readonly headers: HeaderMap;
+  readonly identity?: RequestIdentity | undefined;
   readonly protocol: ProtocolRange;
-  /** Of the deployment, or of request identity. */
-  readonly headers?: HeaderMap;
 }
+
+/** A manifest, and what the answer says beside it. */
+export interface Discovered extends Manifest {
+  /** The SDK fetches and leaves bodies that exceed a Lambda payload in the object store. */
+  readonly offload?: true;
+}
+
+const NOTHING = new Uint8Array();
 
 /**
  * Rejects with META0003 (no answer, or not a good one), META0012 (no common protocol version), META0013 (not a
  * manifest), META0015 (bidirectional streaming asked of Lambda), META0005 (reserved service name).
  */
-export async function discoverLambda(client: LambdaClient, discovery: LambdaDiscovery): Promise<Manifest> {
-  const { arn, headers, protocol } = discovery;
-  const request = {
-    arn,
-    payload: encodeDiscoveryEvent(DISCOVERY_ACCEPT, headers),
-    timeoutMs: DISCOVERY_TIMEOUT_MS,
+export async function discover(transport: Transport, discovery: Discovery): Promise<Discovered> {
+  const { address, headers, identity, protocol } = discovery;
+  const path = '/discover';
+  const request: HandlerRequest = {
+    method: 'GET',
+    path,
+    headers: { accept: DISCOVERY_ACCEPT, ...identity?.headersFor(path), ...headers },
+    body: NOTHING,
   };
-  const result = await new Promise<LambdaResult>(resolve => client.invoke(request, resolve));
-  const manifest = readDiscovery(decodeResult(arn, result), protocol);
-  if (manifest.protocolMode === 'BIDI_STREAM') {
+  const limits = { responseBytesMax: MANIFEST_BYTES_MAX, timeoutMs: DISCOVERY_TIMEOUT_MS };
+  const result = await new Promise<ExchangeResult>(resolve => transport.exchange(request, limits, resolve));
+  const manifest = readDiscovery(answerOf(result), protocol);
+  if (address.kind === 'lambda' && manifest.protocolMode === 'BIDI_STREAM') {
     throw new CodedError(
       'META0015',
-      `'${arn}' asks for bidirectional streaming, which Lambda does not offer. ` +
+      `'${address.arn}' asks for bidirectional streaming, which Lambda does not offer. ` +
         "Export the SDK's Lambda handler (request/response mode) from the function.",
     );
   }
   return manifest;
 }
 
-function decodeResult(arn: string, result: LambdaResult): InvokeResponse {
-  if (result.kind !== 'response') throw unreachable(result.message, result);
-  if (result.functionError !== undefined) {
-    throw unreachable(classifyFunctionError(arn, result.functionError, result.payload).message, result);
-  }
-  try {
-    return decodeInvokeResponse(result.payload);
-  } catch (error) {
-    if (!(error instanceof CodedError)) throw error;
-    throw new CodedError('META0013', `Discovery of '${arn}' failed: ${error.message}`, { cause: error });
-  }
+function answerOf(result: ExchangeResult): HandlerResponse {
+  if (result.kind === 'response') return result;
+  if (result.kind === 'throttled') throw unreachable('it is throttled');
+  if (result.code === 'RT0012') throw new CodedError('META0013', `Discovery failed: ${result.message}`);
+  // What the orchestrator itself refuses, it refuses by its own name.
+  if (result.code.startsWith('HF_')) throw new CodedError(result.code, result.message);
+  throw unreachable(result.message);
 }
 
 /** The manifest in a discovery response, from whichever transport. */
-export function readDiscovery(response: InvokeResponse, protocol: ProtocolRange): Manifest {
-  const { statusCode, headers, body } = response;
-  if (statusCode !== 200) {
+export function readDiscovery(response: HandlerResponse, protocol: ProtocolRange): Discovered {
+  const { status, headers, body } = response;
+  if (status !== 200) {
     const reason = sdkErrorMessage(body);
-    throw unreachable(`status ${statusCode}${reason === undefined ? '' : `: ${reason}`}`);
+    throw unreachable(`status ${status}${reason === undefined ? '' : `: ${reason}`}`);
   }
   const contentType = headers['content-type'] ?? '';
   if (!MANIFEST_TYPES.includes(contentType)) {
@@ -94,7 +102,7 @@ export function readDiscovery(response: InvokeResponse, protocol: ProtocolRange)
         `the orchestrator ${protocol.min} to ${protocol.max}. Update the older of the two.`,
     );
   }
-  return manifest;
+  return headers['x-holdfast-offload'] === '1' ? { ...manifest, offload: true } : manifest;
 }
 
 /** The highest version that both speak. */

@@ -5,26 +5,12 @@
  * Invariants: an event has exactly the keys that every SDK reads, its header names are lower case, and it is
  * plain ASCII, so that its length in characters is its length in bytes. A response is taken whole or refused
  * with RT0012: wrong types, invalid base64 and header names that differ only in case are errors, never guesses.
- * Response compression is not offered (no `accept-encoding`).
  */
 
 import { isUtf8 } from 'node:buffer';
 import { CodedError } from '../platform/error.ts';
 
 export type HeaderMap = Readonly<Record<string, string>>;
-
-export interface InvokeEvent {
-  /** `/invoke/{service}/{handler}` */
-  readonly path: string;
-  /** `application/vnd.restate.invocation.vN`; asked for and sent. */
-  readonly contentType: string;
-  readonly invocationId: string;
-  /** Key of the object or workflow, as text; percent-encoded on the wire. */
-  readonly key?: string;
-  /** Of the deployment, or of request identity. Lower-case names. */
-  readonly extraHeaders?: HeaderMap;
-  readonly body: Uint8Array;
-}
 
 export interface InvokeResponse {
   readonly statusCode: number;
@@ -41,16 +27,19 @@ const HEADER_CHARS_MAX = 32 * 1024;
 
 const EVENT_END = '","isBase64Encoded":true}';
 
-/** Built by concatenation and written once: `JSON.stringify` would copy a body of megabytes three times more. */
-export function encodeInvokeEvent(event: InvokeEvent): Uint8Array {
-  const contentType = jsonString(event.contentType);
-  let head =
-    `{"path":${jsonString(event.path)},"httpMethod":"POST","headers":{"content-type":${contentType},` +
-    `"accept":${contentType},"x-restate-invocation-id":${jsonString(event.invocationId)}`;
-  if (event.key !== undefined) head += `,"x-restate-service-key":"${encodeURIComponent(event.key)}"`;
-  head += `${extraHeaders(event.extraHeaders)}},"body":"`;
+/** What goes into an event; a transport's `HandlerRequest` is one. */
+export interface EventRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Lower-case names, written in their order. */
+  readonly headers: HeaderMap;
+  readonly body: Uint8Array;
+}
 
-  const { body } = event;
+/** Built by concatenation and written once: `JSON.stringify` would copy a body of megabytes three times more. */
+export function encodeEvent(request: EventRequest): Uint8Array {
+  const head = eventHead(request);
+  const { body } = request;
   const base64 = Buffer.from(body.buffer, body.byteOffset, body.length).toString('base64');
   const bytes = Buffer.allocUnsafe(head.length + base64.length + EVENT_END.length);
   bytes.write(head, 0, 'latin1');
@@ -59,20 +48,30 @@ export function encodeInvokeEvent(event: InvokeEvent): Uint8Array {
   return bytes;
 }
 
-/** The event of a discovery; `accept` lists every manifest version that is understood. */
-export function encodeDiscoveryEvent(accept: string, headers?: HeaderMap): Uint8Array {
-  return Buffer.from(
-    `{"path":"/discover","httpMethod":"GET","headers":{"accept":${jsonString(accept)}` +
-      `${extraHeaders(headers)}},"body":"","isBase64Encoded":true}`,
-    'latin1',
-  );
+/** How long the event is, without building it: a body may have hundreds of megabytes. */
+export function eventBytes(request: EventRequest): number {
+  return eventHead(request).length + Math.ceil(request.body.length / 3) * 4 + EVENT_END.length;
 }
 
-function extraHeaders(headers: HeaderMap | undefined): string {
-  let text = '';
-  if (headers === undefined) return text;
-  for (const name of Object.keys(headers)) {
-    text += `,${jsonString(name.toLowerCase())}:${jsonString(headers[name] ?? '')}`;
+function eventHead({ method, path, headers }: EventRequest): string {
+  let head = `{"path":${jsonString(path)},"httpMethod":"${method}","headers":{`;
+  let separator = '';
+  for (const name in headers) {
+    head += separator + memberName(name) + jsonString(headers[name] ?? '');
+    separator = ',';
+  }
+  return `${head}},"body":"`;
+}
+
+/** Names of headers are few, and the same for every call. */
+const MEMBER_NAMES_MAX = 1000;
+const memberNames = new Map<string, string>();
+
+function memberName(name: string): string {
+  let text = memberNames.get(name);
+  if (text === undefined) {
+    text = `${jsonString(name)}:`;
+    if (memberNames.size < MEMBER_NAMES_MAX) memberNames.set(name, text);
   }
   return text;
 }

@@ -5,9 +5,9 @@
  * The AWS SDK is imported at the first lookup, because loading it costs more than starting the orchestrator.
  */
 
+import { credentialsOf, type Env } from '../platform/aws/credentials.ts';
 import { CodedError } from '../platform/error.ts';
-import { credentialsOf } from './credentials.ts';
-import { type Env, endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
+import { endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
 
 export type FunctionLookup =
   | {

@@ -1,20 +1,22 @@
-import { encodeInvocationId, FrameWriter } from '@holdfast/protocol';
+import { FrameWriter } from '@holdfast/protocol';
 import { expect, test } from 'vitest';
-import type { InvocationId } from '../core/model.ts';
 import type { AttemptOutcome } from './attempt.ts';
-import { Invoker } from './invoker.ts';
 import type { LambdaResult } from './lambda-client.ts';
+import { createLambdaTransport } from './lambda-transport.ts';
+import { idOf } from './testing/frames.ts';
+import { invokerOf, request } from './testing/invoker.ts';
+import { ManualTime } from './testing/manual-time.ts';
 
-const id = (n: number): InvocationId => encodeInvocationId(new Uint8Array(24).fill(n)) as InvocationId;
 const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:f:1';
 
 /** Calls that wait for the test to answer them, and a clock that the test moves. */
 function world(concurrencyLimit = 2) {
   const calls: { arn: string; done: (result: LambdaResult) => void; aborted: boolean }[] = [];
-  const timers: { at: number; callback: () => void }[] = [];
   const log: string[] = [];
-  let now = 0;
-  const invoker = new Invoker({
+  const time = new ManualTime();
+  const invoker = invokerOf(time, concurrencyLimit);
+  const transport = createLambdaTransport({
+    timers: time,
     client: {
       invoke: ({ arn }, done) => {
         const call = { arn, done, aborted: false };
@@ -26,47 +28,21 @@ function world(concurrencyLimit = 2) {
         };
       },
     },
-    ids: {
-      callee: () => ({ id: id(99), deterministic: false, randomSeed: 0n }),
-      idempotent: () => id(98),
-      workflow: () => id(97),
-    },
-    clock: { now: () => now, monotonicMs: () => now },
-    timers: {
-      set: (delayMs, callback) => {
-        const timer = { at: now + delayMs, callback };
-        timers.push(timer);
-        return timer as object;
-      },
-      clear: handle => void timers.splice(timers.indexOf(handle as never), 1),
-      soon: callback => callback(),
-    },
-    random: { bytes: length => new Uint8Array(length), float: () => 0.5 },
-    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
-    concurrencyLimit,
-    invokeTimeoutMs: 1000,
-  });
+  }).of({ kind: 'lambda', arn: ARN });
+  const lane = { address: ARN, transport, protocolVersion: 6, timeoutMs: 1000 } as const;
   const start = (n: number, options: { flow?: string; payload?: number } = {}) =>
     invoker.start({
-      id: id(n),
+      ...lane,
+      id: idOf(n),
       attempt: 1,
-      arn: ARN,
       flow: options.flow ?? 'Svc',
-      protocolVersion: 6,
       encode: () => {
         log.push(`encode ${n}`);
-        return { payload: new Uint8Array(options.payload ?? 10), seenEntries: 1 };
+        return { request: request(new Uint8Array(options.payload ?? 10)), seenEntries: 1 };
       },
       done: outcome => log.push(`${n} ${describe(outcome)}`),
     });
-  const pass = (ms: number) => {
-    now += ms;
-    for (const timer of timers.filter(({ at }) => at <= now)) {
-      timers.splice(timers.indexOf(timer), 1);
-      timer.callback();
-    }
-  };
-  return { invoker, calls, log, start, pass, timers };
+  return { invoker, calls, log, start, time, lane };
 }
 
 const describe = (outcome: AttemptOutcome): string => {
@@ -166,15 +142,15 @@ test('no more calls at once than the limit, then in turns between flows', () => 
 });
 
 test('a throttle waits, retries, and is nobody else’s business', () => {
-  const { start, calls, log, pass, timers } = world(2);
+  const { start, calls, log, time } = world(2);
   start(1);
   start(2);
   calls[0]?.done({ kind: 'throttled', message: 'slow down', retryAfterMs: 1000 });
   expect(calls).toHaveLength(2);
-  expect(timers).toHaveLength(1);
-  pass(999);
+  expect(time.waiting).toBe(1);
+  time.pass(999);
   expect(calls).toHaveLength(2);
-  pass(1);
+  time.pass(1);
   expect(calls).toHaveLength(2);
   calls[1]?.done(ok());
   expect(calls).toHaveLength(3);
@@ -187,41 +163,41 @@ test('an aborted attempt answers nothing and frees its place', () => {
   start(1);
   start(2);
   start(3);
-  invoker.abort(id(2), 1);
-  invoker.abort(id(1), 1);
-  invoker.abort(id(1), 1);
+  invoker.abort(idOf(2), 1);
+  invoker.abort(idOf(1), 1);
+  invoker.abort(idOf(1), 1);
   expect(calls.map(({ aborted }) => aborted)).toEqual([true, false]);
   calls[1]?.done(ok());
   expect(log).toEqual(['encode 1', 'encode 3', '3 answered completed']);
   expect(invoker.active).toBe(0);
 });
 
-test('a journal over the limit of Lambda is not sent', () => {
+test('a journal over the limit of Lambda is not sent', async () => {
   const { start, calls, log } = world();
   start(1, { payload: 7 * 1024 * 1024 });
+  await Promise.resolve();
   expect(calls).toHaveLength(0);
   expect(log).toEqual(['encode 1', '1 failed HF_JOURNAL_TOO_LARGE for good']);
 });
 
-test('however many are not sent, the next one is', () => {
-  const { invoker, start, calls } = world(1);
+test('however many are not sent, the next one is', async () => {
+  const { invoker, start, calls, lane } = world(1);
   start(1);
   const refused: number[] = [];
   const payload = new Uint8Array(7 * 1024 * 1024);
   for (let attempt = 1; attempt <= 10_000; attempt++) {
     invoker.start({
-      id: id(2),
+      ...lane,
+      id: idOf(2),
       attempt,
-      arn: ARN,
       flow: 'Svc',
-      protocolVersion: 6,
-      encode: () => ({ payload, seenEntries: 1 }),
+      encode: () => ({ request: request(payload), seenEntries: 1 }),
       done: () => refused.push(attempt),
     });
   }
   start(3);
   calls[0]?.done(ok());
-  expect(refused).toHaveLength(10_000);
+  while (refused.length < 10_000) await Promise.resolve();
   expect(calls).toHaveLength(2);
 });
 

@@ -1,45 +1,62 @@
 /**
- * Runs attempts: one fair queue with a concurrency limit per deployment, one Lambda call per attempt. An attempt
- * is encoded when it gets its slot, so it carries everything that was journaled while it waited. A throttle puts
- * it back in the queue and costs no retry: whether Lambda has room says nothing about the handler.
+ * Runs attempts: one fair queue with a concurrency limit per deployment, one request per attempt. An attempt is
+ * encoded when it gets its slot, so it carries everything that was journaled while it waited. A throttle puts it back
+ * in the queue and costs no retry: whether Lambda has room says nothing about the handler. A live attempt keeps its
+ * slot while its handler waits; when others wait for a slot it is asked to suspend, the oldest first.
  */
-import type { InvocationId } from '../core/model.ts';
-import type { IdSource } from '../format/answer.ts';
+import type { Entry, InvocationId } from '../core/model.ts';
+import type { Answer, IdSource } from '../format/answer.ts';
 import type { Clock, Logger, Random, TimerHandle, Timers } from '../platform/ports.ts';
-import { type AttemptOutcome, type AttemptRequest, readAttempt, tooLarge } from './attempt.ts';
+import { ANSWER_BYTES_MAX, type AttemptRequest, type EndedAttempt, readAttempt } from './attempt.ts';
 import { FairQueue, type FairQueueStats } from './fair-queue.ts';
-import type { LambdaCall, LambdaClient } from './lambda-client.ts';
+import { LiveAttempt } from './live-attempt.ts';
+import type { Exchange, Transport } from './transport.ts';
 
 export interface Attempt {
   readonly id: InvocationId;
   readonly attempt: number;
-  /** Qualified ARN; attempts on one ARN share its concurrency limit. */
-  readonly arn: string;
+  /** Of its deployment; attempts on one address share its concurrency limit. */
+  readonly address: string;
+  readonly transport: Transport;
   /** Attempts of one flow start in order, flows take turns. */
   readonly flow: string;
   readonly protocolVersion: number;
+  /** HTTP: the longest silence. Lambda: the longest wait for the answer. */
+  readonly timeoutMs: number;
+  /** Requests and answers flow at the same time. */
+  readonly live?: LiveOptions;
   /** Called when there is room for it. Undefined: it no longer counts, and nobody is told. */
   readonly encode: () => AttemptRequest | undefined;
   /** Called once, unless the attempt is aborted. */
-  readonly done: (outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>, seenEntries: number) => void;
+  readonly done: (outcome: EndedAttempt, seenEntries: number) => void;
+}
+
+export interface LiveOptions {
+  /** After so long a silence the handler is asked to suspend. */
+  readonly inactivityTimeoutMs: number;
+  /** Asked when it begins: somebody wants it to end soon. */
+  readonly isToEnd: () => boolean;
+  /** Records a part of the answer; `done` says whether the attempt still counts. */
+  readonly part: (answer: Answer, done: (goesOn: boolean) => void) => void;
 }
 
 export interface InvokerOptions {
-  readonly client: Pick<LambdaClient, 'invoke'>;
   readonly ids: IdSource;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
-  /** Lambda calls at once, per deployment. */
+  /** Requests at once, per deployment. */
   readonly concurrencyLimit: number;
-  /** Longest wait for an answer. */
-  readonly invokeTimeoutMs: number;
 }
 
 interface Lane {
-  readonly arn: string;
+  readonly address: string;
   readonly queue: FairQueue<Running>;
+  /** Live attempts whose input is open, the oldest first. */
+  readonly open: Set<LiveAttempt>;
+  /** All live attempts. */
+  live: number;
   /** Monotonic; a deployment that is throttled is throttled often. */
   throttleLoggedAt: number;
   /** Set while a throttle's backoff keeps the queue closed. */
@@ -50,7 +67,8 @@ interface Running {
   readonly attempt: Attempt;
   readonly lane: Lane;
   /** Undefined while it waits in the queue. */
-  call: LambdaCall | undefined;
+  call: Exchange | undefined;
+  live: LiveAttempt | undefined;
 }
 
 const THROTTLE_LOG_MS = 10_000;
@@ -64,7 +82,7 @@ export class Invoker {
   private stopped = false;
   private draining = false;
   private drained: (() => void) | undefined;
-  /** Lambda calls under way. */
+  /** Requests under way. */
   private calls = 0;
 
   constructor(options: InvokerOptions) {
@@ -73,8 +91,8 @@ export class Invoker {
 
   start(attempt: Attempt): void {
     if (this.stopped) return;
-    const lane = this.lane(attempt.arn);
-    const running: Running = { attempt, lane, call: undefined };
+    const lane = this.lane(attempt.address);
+    const running: Running = { attempt, lane, call: undefined, live: undefined };
     this.running.set(keyOf(attempt.id, attempt.attempt), running);
     lane.queue.push(running, attempt.flow);
     this.pump(lane);
@@ -89,12 +107,24 @@ export class Invoker {
       return;
     }
     running.call.abort();
-    this.callEnded();
-    running.lane.queue.done(false);
+    this.leave(running, false);
     this.pump(running.lane);
   }
 
-  /** Whether its Lambda call is under way; false while it waits for a slot. */
+  /** Its journal has got these entries. Handlers that do not listen find them in their next attempt. */
+  journaled(id: InvocationId, attempt: number, first: number, entries: readonly Entry[]): void {
+    this.running.get(keyOf(id, attempt))?.live?.journaled(first, entries);
+  }
+
+  /** Asks a live attempt to suspend when it has to wait. */
+  closeInput(id: InvocationId, attempt: number): void {
+    const running = this.running.get(keyOf(id, attempt));
+    if (running?.live === undefined) return;
+    running.lane.open.delete(running.live);
+    running.live.closeInput();
+  }
+
+  /** Whether its request is under way; false while it waits for a slot. */
   isUnderWay(id: InvocationId, attempt: number): boolean {
     return this.running.get(keyOf(id, attempt))?.call !== undefined;
   }
@@ -103,13 +133,14 @@ export class Invoker {
     return this.running.size;
   }
 
-  stats(arn: string): FairQueueStats | undefined {
-    return this.lanes.get(arn)?.queue.stats;
+  stats(address: string): FairQueueStats | undefined {
+    return this.lanes.get(address)?.queue.stats;
   }
 
-  /** Starts nothing more; resolves when the calls under way have ended, or after `timeoutMs`. */
+  /** Starts nothing more; resolves when the requests under way have ended, or after `timeoutMs`. */
   drain(timeoutMs: number): Promise<void> {
     this.draining = true;
+    for (const { open } of this.lanes.values()) this.makeRoom(open, Number.POSITIVE_INFINITY);
     if (this.calls === 0) return Promise.resolve();
     return new Promise(resolve => {
       this.drained = resolve;
@@ -128,12 +159,13 @@ export class Invoker {
     this.lanes.clear();
   }
 
-  private lane(arn: string): Lane {
-    let lane = this.lanes.get(arn);
+  private lane(address: string): Lane {
+    let lane = this.lanes.get(address);
     if (lane === undefined) {
       const queue = new FairQueue<Running>({ limitMax: this.options.concurrencyLimit });
-      lane = { arn, queue, throttleLoggedAt: Number.NEGATIVE_INFINITY, reopen: undefined };
-      this.lanes.set(arn, lane);
+      const throttleLoggedAt = Number.NEGATIVE_INFINITY;
+      lane = { address, queue, open: new Set(), live: 0, throttleLoggedAt, reopen: undefined };
+      this.lanes.set(address, lane);
     }
     return lane;
   }
@@ -145,7 +177,19 @@ export class Invoker {
       if (running === undefined) break;
       this.send(running);
     }
+    // Those that were asked before will leave theirs.
+    const isLeaving = lane.live - lane.open.size;
+    if (lane.open.size > 0) this.makeRoom(lane.open, lane.queue.stats.queued - isLeaving);
     this.scheduleReopening(lane);
+  }
+
+  private makeRoom(open: Set<LiveAttempt>, wanted: number): void {
+    let left = wanted;
+    for (const live of open) {
+      if (left-- <= 0) return;
+      open.delete(live);
+      live.closeInput();
+    }
   }
 
   /** Called by `pump`, which goes on to the next: one that is not sent must not pump again, or the stack grows. */
@@ -157,33 +201,74 @@ export class Invoker {
       lane.queue.done(false);
       return;
     }
-    const rejected = tooLarge(request);
-    if (rejected !== undefined) {
-      this.finish(running, { kind: 'failed', ...rejected }, request.seenEntries, false);
+    this.calls += 1;
+    if (attempt.live !== undefined && attempt.transport.stream !== undefined) {
+      this.sendLive(running, request, attempt.live);
       return;
     }
-    const { client, invokeTimeoutMs, clock, ids } = this.options;
-    const { payload, seenEntries } = request;
-    this.calls += 1;
-    running.call = client.invoke({ arn: lane.arn, payload, timeoutMs: invokeTimeoutMs }, result => {
-      const outcome = readAttempt(result, lane.arn, attempt.protocolVersion, ids, clock.now());
-      this.callEnded();
-      if (outcome.kind === 'throttled') this.requeue(running, outcome.retryAfterMs);
-      else this.finish(running, outcome, seenEntries, result.kind === 'response');
+    const { clock, ids } = this.options;
+    const limits = { responseBytesMax: ANSWER_BYTES_MAX, timeoutMs: attempt.timeoutMs };
+    running.call = attempt.transport.exchange(request.request, limits, result => {
+      const outcome = readAttempt(result, attempt.protocolVersion, ids, clock.now());
+      if (outcome.kind === 'throttled') {
+        this.callEnded();
+        this.requeue(running, outcome.retryAfterMs);
+      } else {
+        this.leave(running, result.kind === 'response');
+        attempt.done(outcome, request.seenEntries);
+      }
       this.pump(lane);
     });
   }
 
-  private finish(
-    running: Running,
-    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
-    seenEntries: number,
-    hadCapacity: boolean,
-  ): void {
+  private sendLive(running: Running, request: AttemptRequest, options: LiveOptions): void {
+    const { attempt, lane } = running;
+    const { transport } = attempt;
+    const live = new LiveAttempt({
+      open: (sent, events) => {
+        if (transport.stream === undefined) throw new Error('assertion failed: the transport has streams');
+        return transport.stream(sent, events);
+      },
+      request,
+      protocolVersion: attempt.protocolVersion,
+      ids: this.options.ids,
+      clock: this.options.clock,
+      timers: this.options.timers,
+      inactivityTimeoutMs: options.inactivityTimeoutMs,
+      abortTimeoutMs: attempt.timeoutMs,
+      host: {
+        part: (answer, done) =>
+          options.part(answer, goesOn => {
+            // An attempt that was aborted has left its place already.
+            if (!goesOn && this.running.get(keyOf(attempt.id, attempt.attempt)) === running)
+              this.leave(running, true);
+            done(goesOn);
+            if (!goesOn) this.pump(lane);
+          }),
+        ended: (outcome, seenEntries) => {
+          this.leave(running, outcome.kind === 'answered');
+          attempt.done(outcome, seenEntries);
+          this.pump(lane);
+        },
+      },
+    });
+    running.call = live;
+    running.live = live;
+    lane.live += 1;
+    if (options.isToEnd()) live.closeInput();
+    else lane.open.add(live);
+  }
+
+  /** Its place is free for the next. */
+  private leave(running: Running, hadCapacity: boolean): void {
     const { attempt, lane } = running;
     this.running.delete(keyOf(attempt.id, attempt.attempt));
+    if (running.live !== undefined) {
+      lane.live -= 1;
+      lane.open.delete(running.live);
+    }
+    this.callEnded();
     lane.queue.done(hadCapacity);
-    attempt.done(outcome, seenEntries);
   }
 
   private requeue(running: Running, retryAfterMs: number | undefined): void {
@@ -196,7 +281,7 @@ export class Invoker {
     if (now - lane.throttleLoggedAt < THROTTLE_LOG_MS) return;
     lane.throttleLoggedAt = now;
     const { limit, queued, throttles } = lane.queue.stats;
-    logger.warn('deployment throttled', { arn: lane.arn, limit, queued, throttles });
+    logger.warn('deployment throttled', { address: lane.address, limit, queued, throttles });
   }
 
   private callEnded(): void {

@@ -6,6 +6,7 @@
  * development.)
  */
 
+import type { Env } from '../platform/aws/credentials.ts';
 import { CodedError } from '../platform/error.ts';
 
 export interface LambdaArn {
@@ -61,8 +62,6 @@ export interface LambdaEndpoint {
   /** A path in front of the API's own, without a slash at the end; usually empty. */
   readonly prefix: string;
 }
-
-export type Env = Readonly<Record<string, string | undefined>>;
 
 /** The endpoint override of the environment, which wins over the region's own endpoint. */
 export function endpointOverride(env: Env): LambdaEndpoint | undefined {

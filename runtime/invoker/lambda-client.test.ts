@@ -2,15 +2,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { InvokeCommand, LambdaClient as SdkClient } from '@aws-sdk/client-lambda';
 import { afterEach, expect, test } from 'vitest';
+import { type CredentialSource, credentialsOf } from '../platform/aws/credentials.ts';
+import type { AwsCredentials } from '../platform/aws/sigv4.ts';
 import type { Clock, Logger, TimerHandle, Timers } from '../platform/ports.ts';
-import { type CredentialSource, credentialsOf } from './credentials.ts';
 import {
   createLambdaClient,
   type LambdaClient,
   type LambdaResult,
   PAYLOAD_BYTES_MAX,
 } from './lambda-client.ts';
-import type { AwsCredentials } from './sigv4.ts';
 
 const clock: Clock = { now: () => Date.now(), monotonicMs: () => performance.now() };
 const timers: Timers = {
@@ -280,8 +280,9 @@ test('an aborted call never calls back, wherever it is', async () => {
 });
 
 test('renews credentials before they expire without keeping a call waiting, and at once when AWS refuses them', async () => {
-  let nowMs = Date.now();
-  const settings = { ...clock, now: () => nowMs };
+  const startMs = Date.now();
+  let nowMs = startMs;
+  const settings = { now: () => nowMs, monotonicMs: () => performance.now() + nowMs - startMs };
   const used: (string | undefined)[] = [];
   let refuse = false;
   const { url } = await serve((request, response) => {

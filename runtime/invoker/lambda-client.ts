@@ -10,6 +10,21 @@
  * measures both); it is the oracle of the tests instead.
  */
 
+import {
+  type CredentialCache,
+  type CredentialSource,
+  createCredentialCache,
+  credentialsOf,
+  type Env,
+} from '../platform/aws/credentials.ts';
+import {
+  type AwsCredentials,
+  canonicalPath,
+  createSigner,
+  encodeSegment,
+  type Signer,
+  type SigningTarget,
+} from '../platform/aws/sigv4.ts';
 import type { CodedError } from '../platform/error.ts';
 import {
   createHttpPool,
@@ -18,16 +33,9 @@ import {
   type HttpOutcome,
 } from '../platform/http-client.ts';
 import type { Clock, Logger, TimerHandle, Timers } from '../platform/ports.ts';
+import { type AssumedRole, createRoles, type Roles } from './assume-role.ts';
 import { CREDENTIAL_ERRORS, classifyAwsError, type InvokeFailure, parseAwsError } from './aws-error.ts';
-import { type CredentialSource, createCredentialCache, credentialsOf } from './credentials.ts';
-import { type Env, endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
-import {
-  type AwsCredentials,
-  canonicalPath,
-  createSigner,
-  encodeSegment,
-  type SigningTarget,
-} from './sigv4.ts';
+import { endpointOf, endpointOverride, parseLambdaArn } from './lambda-arn.ts';
 
 export interface LambdaRequest {
   /** Qualified ARN; the region of the call is the ARN's. */
@@ -36,6 +44,8 @@ export interface LambdaRequest {
   readonly payload: string | Uint8Array;
   /** From `invoke` to the last byte of the answer, waiting for a connection included. */
   readonly timeoutMs: number;
+  /** Called as this role. @default the orchestrator's own */
+  readonly assumeRole?: AssumedRole;
 }
 
 export type LambdaResult =
@@ -73,7 +83,7 @@ export interface LambdaClientOptions {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly logger: Logger;
-  /** Read for `AWS_ENDPOINT_URL_LAMBDA` and `AWS_ENDPOINT_URL`. */
+  /** Read for `AWS_ENDPOINT_URL_LAMBDA`, `AWS_ENDPOINT_URL_STS` and `AWS_ENDPOINT_URL`. */
   readonly env: Env;
   /** @default those in `env`, else the AWS SDK's chain for Node, loaded at the first call */
   readonly credentials?: CredentialSource;
@@ -95,6 +105,14 @@ interface Target extends SigningTarget {
   readonly origin: string;
 }
 
+/** Whom calls are made as. The signer keeps the keys of one credential, so each has its own. */
+interface Caller {
+  readonly credentials: CredentialCache;
+  readonly signer: Signer;
+}
+
+const callerOf = (credentials: CredentialCache): Caller => ({ credentials, signer: createSigner() });
+
 export function createLambdaClient(options: LambdaClientOptions): LambdaClient {
   return new Client(options);
 }
@@ -102,8 +120,8 @@ export function createLambdaClient(options: LambdaClientOptions): LambdaClient {
 class Client implements LambdaClient {
   readonly #options: LambdaClientOptions;
   readonly #override: ReturnType<typeof endpointOverride>;
-  readonly #signer = createSigner();
-  readonly #credentials: ReturnType<typeof createCredentialCache>;
+  readonly #own: Caller;
+  readonly #roles: Roles<Caller>;
   readonly #targets = new Map<string, Target>();
   readonly #pools = new Map<string, ReturnType<typeof createHttpPool>>();
   /** Calls that wait for the first credentials, each with its timeout. */
@@ -113,7 +131,8 @@ class Client implements LambdaClient {
   constructor(options: LambdaClientOptions) {
     this.#options = options;
     this.#override = endpointOverride(options.env);
-    this.#credentials = createCredentialCache(options.credentials ?? credentialsOf(options.env), options);
+    this.#own = callerOf(createCredentialCache(options.credentials ?? credentialsOf(options.env), options));
+    this.#roles = createRoles(this.#own.credentials, options, callerOf);
   }
 
   get stats(): LambdaClientStats {
@@ -129,14 +148,15 @@ class Client implements LambdaClient {
   invoke(request: LambdaRequest, done: (result: LambdaResult) => void): LambdaCall {
     if (this.#closed) throw new Error('a function was invoked after the Lambda client was closed');
     const target = this.#target(request.arn);
-    const { payload } = request;
+    const { payload, assumeRole } = request;
     const body = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    const call = new Invocation(target, done);
+    const caller = assumeRole === undefined ? this.#own : this.#roles.get(assumeRole, target.region);
+    const call = new Invocation(target, caller, done);
     if (body.length > PAYLOAD_BYTES_MAX) {
       this.#options.timers.soon(() => call.finish(requestTooLarge(target.arn, body.length)));
       return call;
     }
-    const credentials = this.#credentials.peek();
+    const credentials = caller.credentials.peek();
     if (credentials !== undefined) this.#send(call, body, credentials, request.timeoutMs);
     else this.#sendWhenLoaded(call, body, request.timeoutMs);
     return call;
@@ -155,7 +175,7 @@ class Client implements LambdaClient {
     // The AWS SDK's providers have timeouts of their own, but not all of them, and their sum is not ours.
     const timer = timers.set(timeoutMs, () => call.finish(timedOut(call.target.arn)));
     this.#unsent.set(call, timer);
-    this.#credentials.load(result => {
+    call.caller.credentials.load(result => {
       timers.clear(timer);
       this.#unsent.delete(call);
       if (call.over) return;
@@ -165,21 +185,25 @@ class Client implements LambdaClient {
   }
 
   #send(call: Invocation, body: Uint8Array, credentials: AwsCredentials, timeoutMs: number): void {
-    const { target } = call;
-    const headers = this.#signer.sign(target, body, credentials, this.#options.clock.now());
+    const { target, caller } = call;
+    const headers = caller.signer.sign(target, body, credentials, this.#options.clock.now());
     call.http = this.#pool(target.origin).request(
       { method: 'POST', path: target.path, headers, body, timeoutMs, maxResponseBytes: RESPONSE_BYTES_MAX },
-      outcome => call.finish(this.#interpret(target, credentials, outcome)),
+      outcome => call.finish(this.#interpret(call, credentials, outcome)),
     );
   }
 
-  #interpret(target: Target, credentials: AwsCredentials, outcome: HttpOutcome): LambdaResult {
+  #interpret(
+    { target, caller }: Invocation,
+    credentials: AwsCredentials,
+    outcome: HttpOutcome,
+  ): LambdaResult {
     switch (outcome.kind) {
       case 'response': {
         const { status, headers, body } = outcome;
         if (status === 200) return functionResult(headers, body);
         const error = parseAwsError(status, headers, body);
-        if (CREDENTIAL_ERRORS.has(error.type)) this.#credentials.refused(credentials);
+        if (CREDENTIAL_ERRORS.has(error.type)) caller.credentials.refused(credentials);
         return classifyAwsError(target.arn, status, error, headers, this.#options.clock.now());
       }
       case 'timedOut':
@@ -228,12 +252,14 @@ class Client implements LambdaClient {
 
 class Invocation implements LambdaCall {
   readonly target: Target;
+  readonly caller: Caller;
   readonly #done: (result: LambdaResult) => void;
   http: HttpCall | null = null;
   over = false;
 
-  constructor(target: Target, done: (result: LambdaResult) => void) {
+  constructor(target: Target, caller: Caller, done: (result: LambdaResult) => void) {
     this.target = target;
+    this.caller = caller;
     this.#done = done;
   }
 

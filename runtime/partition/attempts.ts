@@ -4,6 +4,7 @@
  */
 import { checkAttempt } from '../core/check.ts';
 import type { AfterFailure, AttemptEnd, CommandOf, Op } from '../core/command.ts';
+import type { Effect } from '../core/effect.ts';
 import type {
   AttemptFailure,
   Deployment,
@@ -13,15 +14,16 @@ import type {
   StateEntry,
 } from '../core/model.ts';
 import { type Handler, handlerIn } from '../core/registry.ts';
-import type { AnswerEnd } from '../format/answer.ts';
+import type { Answer, AnswerEnd } from '../format/answer.ts';
 import {
-  type AttemptOutcome,
   type AttemptRequest,
+  type EndedAttempt,
   encodeAttempt,
   type FailedAttempt,
 } from '../invoker/attempt.ts';
-import type { Invoker } from '../invoker/invoker.ts';
+import type { Invoker, LiveOptions } from '../invoker/invoker.ts';
 import { nextStep } from '../invoker/retry.ts';
+import type { RequestIdentity, Transports } from '../invoker/transport.ts';
 import type { Clock, Logger, Random } from '../platform/ports.ts';
 import type { ServiceDefaults } from './registration.ts';
 import { journalOf, type State, stateOf } from './state.ts';
@@ -29,17 +31,36 @@ import { journalOf, type State, stateOf } from './state.ts';
 export interface AttemptsOptions {
   readonly state: State;
   readonly invoker: Invoker;
-  readonly propose: (command: CommandOf<'attempt'>) => void;
+  readonly transports: Transports;
+  readonly identity: RequestIdentity | undefined;
+  readonly propose: (command: CommandOf<'attempt'>, done?: () => void) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly defaults: ServiceDefaults;
   /** State sent along with an attempt; the rest of a larger one is read by the handler when it asks. */
   readonly eagerStateBytesMax: number;
+  /** Longest wait for the answer of a Lambda function. */
+  readonly invokeTimeoutMs: number;
 }
 
 /** The invocation as its attempt was started. */
 type Started = Pick<Invocation, 'id' | 'attempt' | 'randomSeed'>;
+
+type Ended = FailedAttempt & Pick<Extract<AnswerEnd, { kind: 'failed' }>, 'behavior'>;
+
+/** What a handler may ask for in place of a retry (V7). */
+const BEHAVIORS = { pause: { kind: 'pause' }, fail: { kind: 'kill' } } as const;
+
+const attemptCommand = (
+  { id, attempt, randomSeed }: Started,
+  seenEntries: number,
+  ops: readonly Op[],
+  end: AttemptEnd,
+): CommandOf<'attempt'> => ({ type: 'attempt', id, attempt, randomSeed, seenEntries, ops, end });
+
+const isPausing = (inv: Invocation | undefined): boolean =>
+  inv?.state.status === 'running' && inv.state.pausing;
 
 export class Attempts {
   private readonly options: AttemptsOptions;
@@ -65,15 +86,75 @@ export class Attempts {
       );
       return;
     }
+    const { endpoint } = deployment;
+    const { inactivityTimeoutMs, abortTimeoutMs } = this.timeouts(inv);
+    const isLive = endpoint.kind === 'http' && endpoint.bidirectional && inactivityTimeoutMs > 0;
     this.options.invoker.start({
       id,
       attempt,
-      arn: deployment.arn,
+      address: endpoint.kind === 'lambda' ? endpoint.arn : endpoint.uri,
+      transport: this.options.transports.of(endpoint),
       flow: inv.target.service,
       protocolVersion: inv.pinned.protocolVersion,
+      timeoutMs: endpoint.kind === 'lambda' ? this.options.invokeTimeoutMs : abortTimeoutMs,
+      ...(isLive ? { live: this.live(inv, inactivityTimeoutMs) } : {}),
       encode: () => this.encode(id, attempt, deployment),
       done: (outcome, seenEntries) => this.ended(inv, outcome, seenEntries),
     });
+  }
+
+  /** What a live attempt has to hear of; the others find it in their next journal. */
+  changed({ id, attempt, first, entries }: Extract<Effect, { type: 'attemptChanged' }>): void {
+    const { invoker, state } = this.options;
+    invoker.journaled(id, attempt, first, entries);
+    if (isPausing(state.get('invocation', id))) invoker.closeInput(id, attempt);
+  }
+
+  private live(started: Started, inactivityTimeoutMs: number): LiveOptions {
+    return {
+      inactivityTimeoutMs,
+      isToEnd: () => isPausing(this.options.state.get('invocation', started.id)),
+      part: (answer, done) => this.part(started, answer, done),
+    };
+  }
+
+  /** A part of a live answer, recorded before the next one is looked at. */
+  private part(started: Started, { ops }: Answer, done: (goesOn: boolean) => void): void {
+    const { state, propose } = this.options;
+    const inv = this.current(started);
+    if (inv === undefined) {
+      done(false);
+      return;
+    }
+    // Should it be refused, what came while it ran may be a cancellation that the handler has not looked at.
+    const command = attemptCommand(started, 0, ops, { kind: 'goesOn' });
+    const rejected = checkAttempt({ read: (table, key) => state.get(table, key) }, inv, command);
+    if (rejected === undefined) {
+      propose(command, () => done(this.current(started) !== undefined));
+    } else {
+      const end = this.failed(inv, this.rejection(rejected));
+      propose(attemptCommand(started, 0, [], end), () => done(false));
+    }
+  }
+
+  /** As long as this is its attempt. */
+  private current({ id, attempt, randomSeed }: Started): Invocation | undefined {
+    const inv = this.options.state.get('invocation', id);
+    if (inv?.attempt !== attempt || inv.randomSeed !== randomSeed) return undefined;
+    return inv.state.status === 'running' ? inv : undefined;
+  }
+
+  private timeouts(inv: Invocation): {
+    readonly inactivityTimeoutMs: number;
+    readonly abortTimeoutMs: number;
+  } {
+    const { defaults } = this.options;
+    const { service, handler } = this.handlerOf(inv) ?? {};
+    return {
+      inactivityTimeoutMs:
+        handler?.inactivityTimeoutMs ?? service?.inactivityTimeoutMs ?? defaults.inactivityTimeoutMs,
+      abortTimeoutMs: handler?.abortTimeoutMs ?? service?.abortTimeoutMs ?? defaults.abortTimeoutMs,
+    };
   }
 
   /**
@@ -89,6 +170,7 @@ export class Attempts {
       journal: journalOf(this.options.state, id),
       state: this.eagerState(inv),
       nowMs: this.options.clock.now(),
+      identity: this.options.identity,
     };
     return encodeAttempt(request, this.options.eagerStateBytesMax);
   }
@@ -101,22 +183,10 @@ export class Attempts {
     return stateOf(this.options.state, inv.target);
   }
 
-  private ended(
-    { id, attempt, randomSeed }: Started,
-    outcome: Exclude<AttemptOutcome, { kind: 'throttled' }>,
-    seenEntries: number,
-  ): void {
-    const inv = this.options.state.get('invocation', id);
-    if (inv?.attempt !== attempt || inv.randomSeed !== randomSeed || inv.state.status !== 'running') return;
-    const command = (ops: readonly Op[], end: AttemptEnd): CommandOf<'attempt'> => ({
-      type: 'attempt',
-      id,
-      attempt,
-      randomSeed,
-      seenEntries,
-      ops,
-      end,
-    });
+  private ended(started: Started, outcome: EndedAttempt, seenEntries: number): void {
+    const inv = this.current(started);
+    if (inv === undefined) return;
+    const command = (ops: readonly Op[], end: AttemptEnd) => attemptCommand(started, seenEntries, ops, end);
     if (outcome.kind === 'failed') {
       this.options.propose(command([], this.failed(inv, outcome)));
       return;
@@ -130,10 +200,11 @@ export class Attempts {
       proposed,
     );
     if (rejected === undefined) this.options.propose(proposed);
-    else {
-      const deterministic = rejected.code === 'HF_JOURNAL_TOO_LONG';
-      this.options.propose(command([], this.failed(inv, { failure: rejected, deterministic })));
-    }
+    else this.options.propose(command([], this.failed(inv, this.rejection(rejected))));
+  }
+
+  private rejection(failure: AttemptFailure): FailedAttempt {
+    return { failure, deterministic: failure.code === 'HF_JOURNAL_TOO_LONG' };
   }
 
   private decide(inv: Invocation, end: AnswerEnd): AttemptEnd {
@@ -147,13 +218,11 @@ export class Attempts {
     return this.failed(inv, { failure });
   }
 
-  private failed(inv: Invocation, error: FailedAttempt): AttemptEnd {
-    const after: AfterFailure = nextStep(
-      this.retryPolicy(inv),
-      inv.failures,
-      error,
-      this.options.random.float(),
-    );
+  private failed(inv: Invocation, error: Ended): AttemptEnd {
+    const after: AfterFailure =
+      error.behavior === undefined
+        ? nextStep(this.retryPolicy(inv), inv.failures, error, this.options.random.float())
+        : BEHAVIORS[error.behavior];
     this.logFailure(inv, error.failure, after);
     return { kind: 'failed', failure: error.failure, after };
   }

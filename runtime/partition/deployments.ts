@@ -8,12 +8,13 @@ import { encodeId, MIN_PROTOCOL_VERSION } from '@holdfast/protocol';
 import type { Outcome } from '../core/effect.ts';
 import type { Deployment, DeploymentId, ServiceMetadata } from '../core/model.ts';
 import { serviceIn } from '../core/registry.ts';
-import { discoverLambda } from '../invoker/discovery.ts';
+import { type Discovered, discover } from '../invoker/discovery.ts';
+import { parseHttpAddress } from '../invoker/http-endpoint.ts';
 import { parseLambdaArn } from '../invoker/lambda-arn.ts';
-import type { LambdaClient } from '../invoker/lambda-client.ts';
+import type { RequestIdentity, Transports } from '../invoker/transport.ts';
 import { CodedError } from '../platform/error.ts';
 import type { Clock, Random } from '../platform/ports.ts';
-import type { DeploymentChange, Registered, RegisterRequest, ServiceChange } from './engine.ts';
+import type { Address, DeploymentChange, Registered, RegisterRequest, ServiceChange } from './engine.ts';
 import type { Partition } from './partition.ts';
 import {
   checkCompatible,
@@ -27,15 +28,21 @@ import { changedService } from './service-change.ts';
 
 export interface DeploymentsOptions {
   readonly partition: Partition;
-  readonly client: LambdaClient;
+  readonly transports: Transports;
+  /** Signs what handlers are sent. */
+  readonly identity?: RequestIdentity | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly defaults: ServiceDefaults;
+  /** The newest version of the service protocol to agree on. @default the newest there is */
+  readonly protocolVersionMax?: number | undefined;
+  /** The one spelling of the address of an HTTP deployment; throws a `CodedError` where it may not be called. */
+  readonly httpAddress?: (uri: string) => string;
   /** Rejects with the reason when the function cannot be called; asked only after a failed discovery. */
   readonly lookUpFunction?: (arn: string) => Promise<unknown>;
 }
 
-const PROTOCOL = { min: MIN_PROTOCOL_VERSION, max: SERVER_PROTOCOL_VERSION } as const;
+const canonicalAddress = (uri: string): string => parseHttpAddress(uri).uri;
 
 export class Deployments {
   private readonly options: DeploymentsOptions;
@@ -52,7 +59,7 @@ export class Deployments {
   }
 
   register(request: RegisterRequest): Promise<Registered> {
-    return this.afterOthers(() => this.registerNow(request));
+    return this.afterOthers(() => this.registerNow(this.canonical(request)));
   }
 
   /** `inUse` unless `force`. */
@@ -82,12 +89,12 @@ export class Deployments {
     return this.afterOthers(async () => {
       const before = this.get(id);
       if (before === undefined) return undefined;
-      const request: RegisterRequest = {
-        arn: change.arn ?? before.arn,
+      const request = this.canonical({
+        address: change.address ?? before.endpoint,
         additionalHeaders: change.additionalHeaders ?? Object.fromEntries(before.additionalHeaders),
         metadata: before.metadata,
         force: true,
-      };
+      });
       const other = findByAddress(this.partition.state, request);
       if (other !== undefined && other.id !== id) {
         throw new CodedError('META0004', `deployment ${other.id} has this address already; remove it first`);
@@ -142,19 +149,43 @@ export class Deployments {
   }
 
   private async plan(request: RegisterRequest, before: Deployment | undefined): Promise<Deployment> {
-    parseLambdaArn(request.arn);
-    const { client, clock, random, defaults } = this.options;
-    const headers = request.additionalHeaders;
-    const discovery = { arn: request.arn, protocol: PROTOCOL, ...(headers === undefined ? {} : { headers }) };
-    const manifest = await discoverLambda(client, discovery).catch(error => this.explain(request.arn, error));
+    const { clock, random, defaults, protocolVersionMax = SERVER_PROTOCOL_VERSION } = this.options;
+    const manifest = await this.discover(request, protocolVersionMax);
     const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
     const createdAt = before?.createdAt ?? clock.now();
-    return planDeployment(this.partition.state, { request, manifest, id, createdAt, defaults });
+    const registration = { request, manifest, id, createdAt, defaults, protocolVersionMax };
+    return planDeployment(this.partition.state, registration);
+  }
+
+  /** One address has one spelling, and only one that may be called. */
+  private canonical(request: RegisterRequest): RegisterRequest {
+    const { address } = request;
+    if (address.kind === 'lambda') {
+      parseLambdaArn(address.arn);
+      return request;
+    }
+    const uri = (this.options.httpAddress ?? canonicalAddress)(address.uri);
+    return { ...request, address: { kind: 'http', uri, http: address.http } };
+  }
+
+  private async discover(request: RegisterRequest, max: number): Promise<Discovered> {
+    const { address, additionalHeaders: headers = {} } = request;
+    const { transports, identity } = this.options;
+    // How its SDK can be spoken to beyond that is what is to be found out.
+    const endpoint = address.kind === 'lambda' ? address : { ...address, bidirectional: false };
+    const transport = transports.of(endpoint);
+    const protocol = { min: MIN_PROTOCOL_VERSION, max };
+    try {
+      return await discover(transport, { address: endpoint, headers, identity, protocol });
+    } catch (error) {
+      return this.explain(address, error);
+    }
   }
 
   /** A call that fails says little; the function's configuration may say that it is not there or not ready. */
-  private async explain(arn: string, failure: unknown): Promise<never> {
-    const known: unknown = await this.options.lookUpFunction?.(arn).catch((error: unknown) => error);
+  private async explain(address: Address, failure: unknown): Promise<never> {
+    if (address.kind === 'http') throw failure;
+    const known: unknown = await this.options.lookUpFunction?.(address.arn).catch((error: unknown) => error);
     throw known instanceof CodedError && known.code !== 'META0003' ? known : failure;
   }
 }

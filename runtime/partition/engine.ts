@@ -14,6 +14,7 @@ import type {
   Header,
   Invocation,
   InvocationId,
+  Keyed,
   NotificationResult,
   Result,
   RetryPolicy,
@@ -29,6 +30,8 @@ export interface InvokeRequest {
   readonly headers: readonly Header[];
   readonly body: Uint8Array;
   readonly idempotencyKey?: string;
+  /** Goes with the scope of the target. */
+  readonly limitKey?: string;
   /** How long to wait before it starts; counts from when it is accepted. */
   readonly delayMs?: number;
 }
@@ -74,7 +77,7 @@ export interface Invocations {
   /** The id that an idempotent invocation of this target has or would have. */
   idempotentId(target: Target, idempotencyKey: string): InvocationId;
   /** The id that the run of this workflow key has or would have. */
-  workflowId(service: string, key: string): InvocationId;
+  workflowId(of: Keyed): InvocationId;
   /** Calls back once when the invocation has ended, at once if it has; returns a function that stops waiting. `undefined`: unknown id. */
   awaitResult(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined;
   output(id: InvocationId): OutputState;
@@ -105,9 +108,9 @@ export interface Operations {
   purge(id: InvocationId, done: (outcome: Outcome) => void): void;
   purgeJournal(id: InvocationId, done: (outcome: Outcome) => void): void;
   /** Who holds the key of an object or workflow. */
-  holder(service: string, key: string): InvocationId | undefined;
+  holder(of: Keyed): InvocationId | undefined;
   /** The state of a key, in the order of its keys, and a name of its content. */
-  state(service: string, key: string): ObjectState;
+  state(of: Keyed): ObjectState;
   /**
    * Replaces the whole state of a key, when no exclusive handler holds it. A `version` that is not the state's when
    * that is done leaves it as it is; calls back when the request is durable. `tooMany`: nothing will come of it.
@@ -123,7 +126,7 @@ export interface Operations {
   /** Changes address or headers of a deployment in place. Rejects with a `CodedError` as `register` does, or META0016. */
   updateDeployment(id: DeploymentId, change: DeploymentChange): Promise<Deployment | undefined>;
   /**
-   * Discovers what the function offers and registers it. Rejects with a `CodedError` (META…) when discovery
+   * Discovers what the deployment offers and registers it. Rejects with a `CodedError` (META…) when discovery
    * fails or the revision is not allowed. `dryRun` returns what would be, with an id that is not kept.
    */
   register(request: RegisterRequest): Promise<Registered>;
@@ -154,8 +157,7 @@ export interface ObjectState {
 }
 
 export interface PatchStateRequest {
-  readonly service: string;
-  readonly key: string;
+  readonly of: Keyed;
   readonly version?: string;
   readonly entries: readonly StateEntry[];
 }
@@ -168,15 +170,25 @@ export interface ServiceChange extends Omit<HandlerOptions, 'retryPolicy' | 'ena
 }
 
 export interface DeploymentChange {
-  readonly arn?: string;
+  readonly address?: Address;
   readonly additionalHeaders?: Readonly<Record<string, string>>;
   /** Discovers anew and takes what is there, as `force` does. */
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
 }
 
+/** Where a deployment is; how it can be spoken to is found out. */
+export type Address =
+  | {
+      readonly kind: 'lambda';
+      /** Qualified. */
+      readonly arn: string;
+      readonly assumeRole?: { readonly arn: string; readonly externalId?: string };
+    }
+  | { readonly kind: 'http'; readonly uri: string; readonly http: 1 | 2 };
+
 export interface RegisterRequest {
-  readonly arn: string;
+  readonly address: Address;
   readonly additionalHeaders?: Readonly<Record<string, string>>;
   readonly metadata?: Readonly<Record<string, string>>;
   /** Discover again and overwrite the deployment of this address; implies `breaking`. */

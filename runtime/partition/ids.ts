@@ -6,7 +6,7 @@
 import { createHmac, hash } from 'node:crypto';
 import { encodeInvocationId } from '@holdfast/protocol';
 import type { Minted } from '../core/command.ts';
-import type { InvocationId, Target } from '../core/model.ts';
+import type { InvocationId, Keyed, Target } from '../core/model.ts';
 import type { IdSource } from '../format/answer.ts';
 import type { Random } from '../platform/ports.ts';
 
@@ -30,7 +30,7 @@ export class Ids implements IdSource {
     const bytes = this.random.bytes(ID_BYTES + 8);
     const randomSeed = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(ID_BYTES);
     if (this.isRun(target)) {
-      return { id: this.workflow(target.service, target.key), randomSeed, deterministic: true };
+      return { id: this.workflow(target), randomSeed, deterministic: true };
     }
     if (idempotencyKey !== undefined) {
       return { id: this.idempotent(target, idempotencyKey), randomSeed, deterministic: true };
@@ -54,18 +54,19 @@ export class Ids implements IdSource {
     return { id: encodeInvocationId(id) as InvocationId, randomSeed, deterministic: false };
   }
 
-  idempotent({ service, handler, key }: Target, idempotencyKey: string): InvocationId {
-    // A JSON array is an unambiguous encoding of strings that may hold any separator.
-    return this.keyed(['ik', service, key, handler, idempotencyKey], key);
+  idempotent(target: Target, idempotencyKey: string): InvocationId {
+    return this.keyed('ik', target, [target.handler, idempotencyKey]);
   }
 
   /** Of the run of a workflow key. */
-  workflow(service: string, key: string): InvocationId {
-    return this.keyed(['wf', service, key], key);
+  workflow(of: Keyed): InvocationId {
+    return this.keyed('wf', of, []);
   }
 
-  private keyed(name: readonly string[], key: string): InvocationId {
-    const id = createHmac('sha256', this.secret).update(JSON.stringify(name)).digest().subarray(0, ID_BYTES);
+  private keyed(kind: 'ik' | 'wf', { service, key, scope }: Keyed, rest: readonly string[]): InvocationId {
+    // A JSON array is an unambiguous encoding of strings that may hold any separator.
+    const name = JSON.stringify([kind, service, key, ...rest, ...(scope === undefined ? [] : [{ scope }])]);
+    const id = createHmac('sha256', this.secret).update(name).digest().subarray(0, ID_BYTES);
     if (key !== '') id.set(partitionKey(key));
     return encodeInvocationId(id) as InvocationId;
   }

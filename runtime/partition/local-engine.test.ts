@@ -45,8 +45,12 @@ test.for<readonly [string, string, string]>([
   ['nothing either', 'META0003', 'unreachable'],
 ])('when discovery fails and the look-up says %s', async ([, code, expected]) => {
   const world = new World();
-  const engine = world.engine(await world.open(), () => Promise.reject(new CodedError(code, 'looked up')));
-  const registered = engine.register({ arn: 'arn:aws:lambda:us-east-1:123456789012:function:f:1' });
+  const engine = world.engine(await world.open(), {
+    lookUpFunction: () => Promise.reject(new CodedError(code, 'looked up')),
+  });
+  const registered = engine.register({
+    address: { kind: 'lambda', arn: 'arn:aws:lambda:us-east-1:123456789012:function:f:1' },
+  });
   await settled();
   world.calls[0]?.done({ kind: 'failed', code: 'RT0010', message: 'unreachable' });
   await expect(registered).rejects.toThrowError(

@@ -8,6 +8,7 @@ import type {
   Entry,
   Invocation,
   InvocationId,
+  Keyed,
   NotificationResult,
   ServiceMetadata,
   SignalId,
@@ -73,7 +74,7 @@ export class LocalEngine implements Invocations, Operations {
   }
 
   invoke(request: InvokeRequest, done: (outcome: InvokeOutcome) => void): void {
-    const { target, headers, body, idempotencyKey, delayMs } = request;
+    const { target, headers, body, idempotencyKey, limitKey, delayMs } = request;
     const minted = this.partition.ids.callee(target, idempotencyKey);
     const { id } = minted;
     // What is visible here is durable, so a known id needs no record.
@@ -92,7 +93,7 @@ export class LocalEngine implements Invocations, Operations {
     }
     const startAt = delayMs === undefined ? 0 : this.options.clock.now() + delayMs;
     this.partition.propose(
-      { type: 'invoke', minted, target, headers, body, idempotencyKey, startAt },
+      { type: 'invoke', minted, target, headers, body, idempotencyKey, limitKey, startAt },
       outcome => {
         if (outcome === 'unknownTarget') done({ kind: 'unknownTarget' });
         else {
@@ -108,8 +109,8 @@ export class LocalEngine implements Invocations, Operations {
     return this.partition.ids.idempotent(target, idempotencyKey);
   }
 
-  workflowId(service: string, key: string): InvocationId {
-    return this.partition.ids.workflow(service, key);
+  workflowId(of: Keyed): InvocationId {
+    return this.partition.ids.workflow(of);
   }
 
   awaitResult(id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {
@@ -225,17 +226,17 @@ export class LocalEngine implements Invocations, Operations {
     this.partition.propose({ type: 'purgeJournal', id }, done);
   }
 
-  holder(service: string, key: string): InvocationId | undefined {
-    return this.partition.state.get('instance', instanceKey({ service, key }))?.holder;
+  holder(of: Keyed): InvocationId | undefined {
+    return this.partition.state.get('instance', instanceKey(of))?.holder;
   }
 
-  state(service: string, key: string): ObjectState {
-    const entries = [...stateOf(this.partition.state, { service, key })];
+  state(of: Keyed): ObjectState {
+    const entries = [...stateOf(this.partition.state, of)];
     return { version: stateVersion(entries), entries };
   }
 
-  patchState({ service, key, version, entries }: PatchStateRequest, done: (outcome: Outcome) => void): void {
-    const command: Command = { type: 'patchState', service, key, patch: { version, entries } };
+  patchState({ of, version, entries }: PatchStateRequest, done: (outcome: Outcome) => void): void {
+    const command: Command = { type: 'patchState', of, patch: { version, entries } };
     this.partition.propose(command, done);
   }
 

@@ -14,7 +14,10 @@ const id = (n: number): InvocationId => encodeInvocationId(new Uint8Array(24).fi
 const register: Command = {
   type: 'registerDeployment',
   keepSettings: false,
-  deployment: { ...deployment('one'), arn: 'arn:aws:lambda:us-east-1:123456789012:function:one:1' },
+  deployment: {
+    ...deployment('one'),
+    endpoint: { kind: 'lambda', arn: 'arn:aws:lambda:us-east-1:123456789012:function:one:1' },
+  },
 };
 const invoke = (n: number, startAt = 0): Command => ({
   type: 'invoke',
@@ -203,8 +206,7 @@ test('records that leave no row do not count as unstored for ever', async () => 
   await world.pass(100);
   const patch: Command = {
     type: 'patchState',
-    service: 'Svc',
-    key: 'k',
+    of: { service: 'Svc', key: 'k' },
     patch: { version: 'an older one', entries: [['a', new Uint8Array(32 * 2 ** 20)]] },
   };
   for (let n = 0; n < 17; n++) expect(await propose(partition, patch)).toEqual(['stale']);

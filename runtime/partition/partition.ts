@@ -5,11 +5,11 @@
  */
 import type { Command } from '../core/command.ts';
 import type { Effect } from '../core/effect.ts';
-import type { DeploymentId, Target } from '../core/model.ts';
+import type { DeploymentId, InvocationId, Target } from '../core/model.ts';
 import { outstanding } from '../core/outstanding.ts';
 import { newestHandler } from '../core/registry.ts';
 import { META_KEY } from '../core/table.ts';
-import { Invoker, type InvokerOptions } from '../invoker/invoker.ts';
+import { Invoker } from '../invoker/invoker.ts';
 import type { Log } from '../log/log.ts';
 import type { Clock, Logger, Random, Timers } from '../platform/ports.ts';
 import type { Store } from '../store/store.ts';
@@ -29,13 +29,17 @@ export interface PartitionOptions {
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
-  readonly client: InvokerOptions['client'];
+  readonly transports: AttemptsOptions['transports'];
+  /** Signs what handlers are sent. */
+  readonly identity?: AttemptsOptions['identity'];
   readonly concurrencyLimit: number;
   readonly invokeTimeoutMs: number;
   readonly eagerStateBytesMax: AttemptsOptions['eagerStateBytesMax'];
   readonly defaults: ServiceDefaults;
   /** Rows are stored this long after they changed, at the latest. */
   readonly flushIntervalMs: number;
+  /** An invocation has ended: what is kept elsewhere for its attempts is not needed any more. */
+  readonly onEnded?: (id: InvocationId) => void;
   /** Called once when the partition cannot go on: the store failed. The process exits and recovers from the log. */
   readonly onFailure: (error: Error) => void;
   /** Timers held in memory. */
@@ -80,7 +84,8 @@ export class Partition {
       ...options,
       state,
       invoker: this.invoker,
-      propose: command => this.propose(command),
+      identity: options.identity,
+      propose: (command, done) => this.propose(command, done),
     });
     this.timerQueue = new TimerQueue({
       clock: options.clock,
@@ -204,11 +209,15 @@ export class Partition {
       case 'abortAttempt':
         this.invoker.abort(effect.id, effect.attempt);
         return;
+      case 'attemptChanged':
+        this.attempts.changed(effect);
+        return;
       case 'armTimer':
         this.timerQueue.arm(effect.timer, effect.at);
         return;
       case 'completed':
         this.waiters.completed(effect.id, effect.result);
+        this.options.onEnded?.(effect.id);
         return;
       default:
         effect satisfies never;

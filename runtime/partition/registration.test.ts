@@ -1,12 +1,16 @@
 /** Registering, end to end in this process: discovery, the plan, the record, and where new invocations go. */
 import { expect, test } from 'vitest';
-import type { Registered, RegisterRequest } from './engine.ts';
+import type { Deployment, Endpoint } from '../core/model.ts';
+import { CodedError } from '../platform/error.ts';
+import type { Address, Registered, RegisterRequest } from './engine.ts';
 import type { LocalEngine } from './local-engine.ts';
 import type { Partition } from './partition.ts';
+import { addressOf } from './registration.ts';
 import { settled, World } from './testing/world.ts';
 
 const CONTENT_TYPE = 'application/vnd.restate.endpointmanifest.v4+json';
 const arnOf = (version: string) => `arn:aws:lambda:us-east-1:123456789012:function:f:${version}`;
+const at = (version: string): Address => ({ kind: 'lambda', arn: arnOf(version) });
 
 type Offer = Readonly<Record<string, readonly string[]>>;
 
@@ -40,7 +44,7 @@ async function register(
   options: Partial<RegisterRequest> = {},
 ): Promise<Registered['kind'] | string> {
   const asked = world.calls.length;
-  const registering = engine.register({ arn: arnOf(version), ...options }).then(
+  const registering = engine.register({ address: at(version), ...options }).then(
     ({ kind }) => kind,
     (error: { readonly code: string }) => error.code,
   );
@@ -59,7 +63,7 @@ function discovered(world: World, call: number, offer: Offer): void {
 function routes({ engine }: Fixture): readonly string[] {
   return engine.services().map(service => {
     const deployment = engine.deployment(engine.deploymentOf(service.name) as never);
-    const version = deployment?.arn.split(':').at(-1);
+    const version = deployment && addressOf(deployment.endpoint).split(':').at(-1);
     return `${service.name}@${version} r${service.revision} ${service.handlers.map(({ name }) => name).join(',')}`;
   });
 }
@@ -163,7 +167,7 @@ test('an overwritten deployment keeps its id and when it was created; a removed 
 test('two registrations at once never share a revision', async () => {
   const fixture = await setUp();
   const { world, engine } = fixture;
-  const both = [engine.register({ arn: arnOf('1') }), engine.register({ arn: arnOf('2') })];
+  const both = [engine.register({ address: at('1') }), engine.register({ address: at('2') })];
   for (const call of [0, 1]) {
     await settled();
     discovered(world, call, { Svc: ['a'] });
@@ -177,7 +181,7 @@ test('unused is decided after the removal before it, which may have made it used
   const { engine } = fixture;
   await register(fixture, '1', { Svc: ['a'] });
   await register(fixture, '2', { Svc: ['a'] });
-  const [one, two] = [...engine.deployments()].sort((a, b) => (a.arn < b.arn ? -1 : 1));
+  const [one, two] = [...engine.deployments()].sort(byAddress);
   const outcomes = [
     engine.removeDeployment(two?.id as never, true),
     engine.removeDeployment(one?.id as never, false),
@@ -186,12 +190,14 @@ test('unused is decided after the removal before it, which may have made it used
   expect(routes(fixture)).toEqual(['Svc@1 r1 a']);
 });
 
+const byAddress = (a: Deployment, b: Deployment): number =>
+  addressOf(a.endpoint) < addressOf(b.endpoint) ? -1 : 1;
+
 async function versions(fixture: Fixture, ...offers: readonly (readonly string[])[]) {
   for (const [index, handlers] of offers.entries()) {
     await register(fixture, String(index + 1), { Svc: handlers }, { breaking: true });
   }
-  const byArn = (a: { arn: string }, b: { arn: string }) => (a.arn < b.arn ? -1 : 1);
-  return [...fixture.engine.deployments()].sort(byArn).map(({ id }) => id);
+  return [...fixture.engine.deployments()].sort(byAddress).map(({ id }) => id);
 }
 
 test('a rollback is one call; the next registration is measured by what callers have then', async () => {
@@ -243,8 +249,8 @@ test('a deployment moves to another address when that offers the same', async ()
     options: { overwrite?: boolean; dryRun?: boolean } = {},
   ) => {
     const asked = world.calls.length;
-    const updating = engine.updateDeployment(one as never, { arn: arnOf(version), ...options }).then(
-      deployment => deployment?.arn,
+    const updating = engine.updateDeployment(one as never, { address: at(version), ...options }).then(
+      deployment => deployment && addressOf(deployment.endpoint),
       (error: { readonly code: string }) => error.code,
     );
     await settled();
@@ -260,4 +266,131 @@ test('a deployment moves to another address when that offers the same', async ()
   expect(engine.deployments()).toHaveLength(1);
   await register(fixture, '9', { Svc: ['z'] });
   expect(await moved('9', { Svc: ['z'] })).toBe('META0004');
+});
+
+const HTTP_MANIFEST = manifest({ Svc: ['a'] });
+
+/** Registers this address with what it answers, and says what became of it. */
+async function registerAt(
+  { world, engine }: Fixture,
+  address: Address,
+  change: object = {},
+  headers: Readonly<Record<string, string>> = {},
+) {
+  const asked = [world.calls.length, world.httpCalls.length] as const;
+  const registering = engine.register({ address }).then(
+    ({ deployment }) => deployment,
+    (error: { readonly code: string }) => error.code,
+  );
+  await settled();
+  const body = JSON.stringify({ ...HTTP_MANIFEST, ...change });
+  const head = { 'content-type': CONTENT_TYPE, ...headers };
+  const response = JSON.stringify({ statusCode: 200, headers: head, body });
+  world.calls[asked[0]]?.done({ kind: 'response', payload: Buffer.from(response) });
+  world.httpCalls[asked[1]]?.done({ kind: 'response', status: 200, headers: head, body: Buffer.from(body) });
+  return registering;
+}
+
+const bidi = { protocolMode: 'BIDI_STREAM' };
+const zstd = { lambdaCompression: 'zstd' };
+const role = { arn: 'arn:aws:iam::123456789012:role/r', externalId: 'x1' };
+const h = (http: 1 | 2, uri = 'http://h'): Address => ({ kind: 'http', uri, http });
+test.each<
+  readonly [string, Address, manifest: object, headers: Record<string, string>, became: Endpoint | string]
+>([
+  ['HTTP/2 that streams', h(2), bidi, {}, { kind: 'http', uri: 'http://h', http: 2, bidirectional: true }],
+  ['HTTP/2 that does not', h(2), {}, {}, { kind: 'http', uri: 'http://h', http: 2, bidirectional: false }],
+  ['HTTP/1.1 never does', h(1), bidi, {}, { kind: 'http', uri: 'http://h', http: 1, bidirectional: false }],
+  [
+    'what concerns Lambda alone',
+    h(2),
+    { ...bidi, ...zstd },
+    { 'x-holdfast-offload': '1' },
+    { kind: 'http', uri: 'http://h', http: 2, bidirectional: true },
+  ],
+  [
+    'one spelling of an address',
+    h(2, 'HTTP://H:80/a//'),
+    {},
+    {},
+    { kind: 'http', uri: 'http://h/a', http: 2, bidirectional: false },
+  ],
+  ['an address that is none', h(2, 'ftp://h'), {}, {}, 'HF_ENDPOINT_URI'],
+  ['a plain function', at('1'), {}, {}, { kind: 'lambda', arn: arnOf('1') }],
+  ['a function that streams', at('1'), bidi, {}, 'META0015'],
+  ['a function without a version', { kind: 'lambda', arn: arnOf('1').slice(0, -2) }, {}, {}, 'HF_LAMBDA_ARN'],
+  [
+    'all that a function may say',
+    { kind: 'lambda', arn: arnOf('1'), assumeRole: role },
+    zstd,
+    { 'x-holdfast-offload': '1' },
+    { kind: 'lambda', arn: arnOf('1'), assumeRole: role, compression: 'zstd', offload: true },
+  ],
+])(
+  'an endpoint is what was asked for and what its SDK says: %s',
+  async (_name, address, change, headers, became) => {
+    const fixture = await setUp();
+    const registered = await registerAt(fixture, address, change, headers);
+    expect(typeof registered === 'string' ? registered : registered.endpoint).toEqual(became);
+    if (typeof registered === 'string') expect(fixture.engine.deployments()).toEqual([]);
+  },
+);
+
+test('an HTTP address is asked of who allows it, before anything is sent', async () => {
+  const world = new World();
+  const asked: string[] = [];
+  const engine = world.engine(await world.open(), {
+    httpAddress: uri => {
+      asked.push(uri);
+      throw new CodedError('HF_ENDPOINT_NOT_ALLOWED', 'not on the list');
+    },
+  });
+  await expect(engine.register({ address: h(2) })).rejects.toMatchObject({ code: 'HF_ENDPOINT_NOT_ALLOWED' });
+  expect([asked, world.httpCalls]).toEqual([['http://h'], []]);
+});
+
+test('two spellings are one deployment, whatever the version of HTTP', async () => {
+  const fixture = await setUp();
+  const first = await registerAt(fixture, h(2, 'http://h/a'));
+  if (typeof first === 'string') throw new Error(first);
+  const again = await fixture.engine.register({ address: h(1, 'http://H/a/') });
+  expect([again.kind, again.deployment.id]).toEqual(['unchanged', first.id]);
+});
+
+test.each<readonly [max: number | undefined, sdk: readonly [number, number], agreed: number | string]>([
+  [undefined, [5, 7], 7],
+  [7, [5, 6], 6],
+  [6, [5, 7], 6],
+  [5, [5, 7], 5],
+  [5, [6, 7], 'META0012'],
+  [7, [5, 99], 7],
+])('with at most V%s and an SDK of %j it is V%s', async (protocolVersionMax, [min, max], agreed) => {
+  const world = new World();
+  const partition = await world.open();
+  const fixture = { world, partition, engine: world.engine(partition, { protocolVersionMax }) };
+  const change = { minProtocolVersion: min, maxProtocolVersion: max };
+  const registered = await registerAt(fixture, h(2), change);
+  expect(typeof registered === 'string' ? registered : registered.protocolVersion).toBe(agreed);
+});
+
+test('a deployment moves between Lambda and HTTP, and is discovered there', async () => {
+  const fixture = await setUp();
+  const { world, engine } = fixture;
+  const first = await registerAt(fixture, at('1'));
+  if (typeof first === 'string') throw new Error(first);
+  const moving = engine.updateDeployment(first.id, { address: h(2) });
+  await settled();
+  const head = { 'content-type': CONTENT_TYPE };
+  const body = Buffer.from(JSON.stringify({ ...HTTP_MANIFEST, ...bidi }));
+  world.httpCalls[0]?.done({ kind: 'response', status: 200, headers: head, body });
+  expect((await moving)?.endpoint).toEqual({ kind: 'http', uri: 'http://h', http: 2, bidirectional: true });
+});
+
+test('a discovery is signed', async () => {
+  const world = new World();
+  const identity = { headersFor: (path: string) => ({ 'x-restate-jwt-v1': `for ${path}` }) };
+  const engine = world.engine(await world.open(), { identity });
+  void engine.register({ address: h(1) });
+  await settled();
+  expect(world.httpCalls[0]?.request.headers).toMatchObject({ 'x-restate-jwt-v1': 'for /discover' });
 });

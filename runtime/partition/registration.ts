@@ -2,9 +2,11 @@
  * What a discovered manifest becomes: a deployment with the revisions of its services, or a reason why not. Pure.
  * Deployments are immutable: the same address is discovered again only when `force` asks to overwrite it.
  */
+import { MAX_PROTOCOL_VERSION } from '@holdfast/protocol';
 import type {
   Deployment,
   DeploymentId,
+  Endpoint,
   HandlerMetadata,
   HandlerOptions,
   RetryPolicy,
@@ -12,12 +14,13 @@ import type {
 } from '../core/model.ts';
 import { revisionIn } from '../core/registry.ts';
 import type { View } from '../core/table.ts';
-import type { HandlerManifest, Manifest, ManifestOptions, ServiceManifest } from '../invoker/manifest.ts';
+import type { Discovered } from '../invoker/discovery.ts';
+import type { HandlerManifest, ManifestOptions, ServiceManifest } from '../invoker/manifest.ts';
 import { CodedError } from '../platform/error.ts';
-import type { RegisterRequest } from './engine.ts';
+import type { Address, RegisterRequest } from './engine.ts';
 
-/** The newest version of the service protocol that is agreed on. */
-export const SERVER_PROTOCOL_VERSION = 6;
+/** The newest version of the service protocol that can be agreed on. */
+export const SERVER_PROTOCOL_VERSION = MAX_PROTOCOL_VERSION;
 
 /** Used where neither handler nor service say anything. */
 export interface ServiceDefaults {
@@ -31,24 +34,30 @@ export interface ServiceDefaults {
 
 export interface Registration {
   readonly request: RegisterRequest;
-  readonly manifest: Manifest;
+  readonly manifest: Discovered;
   readonly id: DeploymentId;
   readonly createdAt: number;
   readonly defaults: ServiceDefaults;
+  /** The newest version of the service protocol to agree on. */
+  readonly protocolVersionMax: number;
 }
+
+/** Two deployments are one when they agree in this and in their headers. */
+export const addressOf = (address: Address | Endpoint): string =>
+  address.kind === 'lambda' ? address.arn : address.uri;
 
 export function findByAddress(view: View, request: RegisterRequest): Deployment | undefined {
   const wanted = JSON.stringify(sortedHeaders(request));
   for (const [, deployment] of view.scan('deployment', '')) {
-    if (deployment.arn === request.arn && JSON.stringify(deployment.additionalHeaders) === wanted)
-      return deployment;
+    const isThere = addressOf(deployment.endpoint) === addressOf(request.address);
+    if (isThere && JSON.stringify(deployment.additionalHeaders) === wanted) return deployment;
   }
   return undefined;
 }
 
 /** Throws META0006 for a revision that would break callers. */
 export function planDeployment(view: View, registration: Registration): Deployment {
-  const { request, manifest, id, createdAt, defaults } = registration;
+  const { request, manifest, id, createdAt, defaults, protocolVersionMax } = registration;
   const services = manifest.services.map(service => {
     const newest = newestRevision(view, service.name);
     const current = currentRevision(view, service.name) ?? newest?.service;
@@ -60,15 +69,28 @@ export function planDeployment(view: View, registration: Registration): Deployme
   });
   return {
     id,
-    arn: request.arn,
+    endpoint: endpointOf(request.address, manifest),
     additionalHeaders: sortedHeaders(request),
     metadata: request.metadata ?? {},
     createdAt,
     minProtocolVersion: manifest.minProtocolVersion,
     maxProtocolVersion: manifest.maxProtocolVersion,
-    protocolVersion: Math.min(manifest.maxProtocolVersion, SERVER_PROTOCOL_VERSION),
+    protocolVersion: Math.min(manifest.maxProtocolVersion, protocolVersionMax),
     ...(manifest.sdkVersion === undefined ? {} : { sdkVersion: manifest.sdkVersion }),
     services,
+  };
+}
+
+/** The address, and what its SDK has said about how to speak to it. */
+function endpointOf(address: Address, manifest: Discovered): Endpoint {
+  const { lambdaCompression, offload, protocolMode } = manifest;
+  if (address.kind === 'http') {
+    return { ...address, bidirectional: address.http === 2 && protocolMode === 'BIDI_STREAM' };
+  }
+  return {
+    ...address,
+    ...(lambdaCompression === undefined ? {} : { compression: lambdaCompression }),
+    ...(offload ? { offload } : {}),
   };
 }
 
@@ -130,7 +152,7 @@ export function checkSimilar(before: Deployment, after: Deployment): void {
   if (names(before.services) === names(after.services)) return;
   throw new CodedError(
     'META0016',
-    `the function does not have the same services and handlers as ${before.id}. Register it as a deployment of its ` +
+    `the address does not have the same services and handlers as ${before.id}. Register it as a deployment of its ` +
       'own, or send "overwrite": true if it is to take the place of this one.',
   );
 }

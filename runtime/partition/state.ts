@@ -6,7 +6,7 @@
  * which is kept as a cache because what was touched a second ago is what is touched next, then at the store.
  */
 
-import type { Entry, InvocationId, StateEntry, Target } from '../core/model.ts';
+import type { Entry, InvocationId, Keyed, StateEntry } from '../core/model.ts';
 import {
   journalKey,
   journalPrefix,
@@ -251,7 +251,7 @@ export function* journalOf(view: View, id: InvocationId): Iterable<Entry> {
 }
 
 /** The state of an object or workflow, in the order of its keys. */
-export function* stateOf(view: View, of: Pick<Target, 'service' | 'key'>): Iterable<StateEntry> {
+export function* stateOf(view: View, of: Keyed): Iterable<StateEntry> {
   for (const [, { key, value }] of view.scan('state', statePrefix(of))) yield [key, value];
 }
 

@@ -13,6 +13,7 @@
  * as calls mostly end before their timeout.
  */
 
+import type { LookupFunction } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
 import type { Clock, TimerHandle, Timers } from './ports.ts';
 
@@ -26,6 +27,8 @@ export interface HttpRequest {
   readonly body: Uint8Array | null;
   /** From the call of `request` to the last byte of the response. */
   readonly timeoutMs: number;
+  /** It starts anew whenever something of the response arrives: the longest silence. */
+  readonly timeoutIsSilence?: boolean;
   readonly maxResponseBytes: number;
 }
 
@@ -65,6 +68,10 @@ export interface HttpPoolOptions {
   readonly maxConnecting?: number;
   /** How often deadlines are looked at, so a timeout fires up to this much late. @default 250 */
   readonly tickMs?: number;
+  /** How names are resolved; literal addresses are not looked up. @default the system's way */
+  readonly lookup?: LookupFunction;
+  /** Certificate authorities in place of Node's. */
+  readonly ca?: string;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -95,6 +102,7 @@ class Pool implements HttpPool {
   readonly #maxConnections: number;
   readonly #maxConnecting: number;
   readonly #tickMs: number;
+  readonly #connect: object;
   readonly #connections = new Set<Connection>();
   /** Connected and idle; used from the end, so that surplus connections grow old and close. */
   readonly #idle: Connection[] = [];
@@ -114,6 +122,14 @@ class Pool implements HttpPool {
     this.#maxConnections = options.maxConnections ?? 1000;
     this.#maxConnecting = options.maxConnecting ?? 64;
     this.#tickMs = options.tickMs ?? 250;
+    const { lookup, ca } = options;
+    this.#connect = {
+      timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+      ...(lookup === undefined ? {} : { lookup }),
+      ...(ca === undefined ? {} : { ca }),
+    };
   }
 
   get stats() {
@@ -180,7 +196,7 @@ class Pool implements HttpPool {
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: IDLE_MS,
-      connect: { timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },
+      connect: this.#connect,
     });
     const connection: Connection = { client, call: null, connected: false, connecting: true };
     this.#connections.add(connection);
@@ -242,7 +258,13 @@ class Pool implements HttpPool {
     // Backwards, because a call that ends gives its place to the last one, which has been looked at.
     for (let i = this.#active.length - 1; i >= 0; i--) {
       const call = this.#active[i];
-      if (call !== undefined && call.deadlineMs <= now) call.end({ kind: 'timedOut' });
+      if (call === undefined) continue;
+      if (call.heard) {
+        call.heard = false;
+        call.deadlineMs = now + call.request.timeoutMs;
+      } else if (call.deadlineMs <= now) {
+        call.end({ kind: 'timedOut' });
+      }
     }
     if (this.#active.length > 0 && !this.#closed) this.#tick ??= this.#timers.set(this.#tickMs, this.#onTick);
   };
@@ -251,7 +273,9 @@ class Pool implements HttpPool {
 /** A request in flight: handle for the caller, handler for undici. */
 class Call implements HttpCall, Dispatcher.DispatchHandler {
   readonly request: HttpRequest;
-  readonly deadlineMs: number;
+  deadlineMs: number;
+  /** Something has come since the last tick, and `timeoutMs` is of silence. */
+  heard = false;
   readonly #pool: Pool;
   readonly #done: HttpDone;
   place = 0;
@@ -293,11 +317,13 @@ class Call implements HttpCall, Dispatcher.DispatchHandler {
   onResponseStart(_controller: unknown, status: number, headers: HttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
+    this.heard = this.request.timeoutIsSilence === true;
     if (Number(headers['content-length']) > this.request.maxResponseBytes) this.end({ kind: 'tooLarge' });
   }
 
   onResponseData(_controller: unknown, chunk: Uint8Array): void {
     if (this.over) return;
+    this.heard = this.request.timeoutIsSilence === true;
     this.#received += chunk.length;
     if (this.#received > this.request.maxResponseBytes) this.end({ kind: 'tooLarge' });
     else this.#chunks.push(chunk);

@@ -1,8 +1,11 @@
 /** The composed server over real files and sockets; what runs in Lambda is the end-to-end tests' business. */
+import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { encodeAwakeableId } from '@holdfast/protocol';
+import { encodeAwakeableId, encodeFrame } from '@holdfast/protocol';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Logger } from '../platform/ports.ts';
 import { type Server, startServer } from './server.ts';
@@ -91,4 +94,92 @@ test('no body, however large, ends the server', async () => {
     const url = `${server.ingressUrl}/restate/awakeables/${awakeable}/${how}`;
     expect((await fetch(url, { method: 'POST', body })).status).toBe(status);
   }
+});
+
+const MANIFEST = {
+  protocolMode: 'REQUEST_RESPONSE',
+  minProtocolVersion: 5,
+  maxProtocolVersion: 7,
+  services: [{ name: 'Svc', ty: 'SERVICE', handlers: [{ name: 'a' }] }],
+};
+
+/** A handler over HTTP/1.1 that returns a constant, and the requests that it got. */
+async function handler() {
+  const requests: http.IncomingMessage[] = [];
+  const peer = http.createServer((request, response) => {
+    requests.push(request);
+    request.resume();
+    if (request.url === '/x/discover') {
+      response.setHeader('content-type', 'application/vnd.restate.endpointmanifest.v4+json');
+      response.end(JSON.stringify(MANIFEST));
+      return;
+    }
+    response.setHeader('content-type', request.headers['content-type'] ?? '');
+    response.write(encodeFrame('OutputCommand', { value: new TextEncoder().encode('"done"') }));
+    response.end(encodeFrame('End', {}));
+  });
+  await new Promise<void>(resolve => peer.listen(0, '127.0.0.1', resolve));
+  const { port } = peer.address() as AddressInfo;
+  const close = () => {
+    peer.closeAllConnections();
+    return new Promise(resolve => peer.close(resolve));
+  };
+  return { requests, uri: `http://127.0.0.1:${port}/x`, close };
+}
+
+const register = (server: Server, uri: string): Promise<Response> =>
+  fetch(`${server.adminUrl}/deployments`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ uri, use_http_11: true }),
+  });
+
+test('an HTTP endpoint on the list is registered and called, signed, at the version that is agreed on', async () => {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const file = path.join(root, 'key.pem');
+  fs.writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const { requests, uri, close } = await handler();
+  try {
+    const server = await start(path.join(root, 'data'), {
+      HOLDFAST_HTTP_ENDPOINTS: 'localhost',
+      HOLDFAST_REQUEST_IDENTITY_KEY_FILE: file,
+      HOLDFAST_PROTOCOL_VERSION_MAX: '6',
+    });
+    expect((await register(server, uri)).status).toBe(201);
+    const answer = await fetch(`${server.ingressUrl}/restate/scope/s-1/call/Svc/a`, { method: 'POST' });
+    expect([answer.status, await answer.text()]).toEqual([200, '"done"']);
+    expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'GET /x/discover',
+      'POST /x/invoke/Svc/a',
+    ]);
+    for (const { headers } of requests) expect(headers['x-restate-signature-scheme']).toBe('v1');
+    expect(requests[1]?.headers['content-type']).toBe('application/vnd.restate.invocation.v6');
+  } finally {
+    await close();
+  }
+});
+
+test('an HTTP endpoint that is not on the list is not even connected to', async () => {
+  const { requests, uri, close } = await handler();
+  try {
+    const server = await start();
+    const refused = await register(server, uri);
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ restate_code: 'HF_ENDPOINT_NOT_ALLOWED' });
+    expect(requests).toEqual([]);
+  } finally {
+    await close();
+  }
+});
+
+test.each([
+  ['is not there', undefined, 'HF_SETTINGS_INVALID'],
+  ['holds no key', 'not a key', 'HF_REQUEST_IDENTITY_KEY'],
+])('a key file that %s ends the start', async (_name, content, code) => {
+  const file = path.join(root, 'key.pem');
+  if (content !== undefined) fs.writeFileSync(file, content);
+  const data = path.join(root, 'data');
+  await expect(start(data, { HOLDFAST_REQUEST_IDENTITY_KEY_FILE: file })).rejects.toMatchObject({ code });
+  // Nothing holds on to the directory.
+  await start(data);
 });

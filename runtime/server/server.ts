@@ -4,21 +4,33 @@
 import { createAdmin } from '../admin/admin.ts';
 import { createIngress } from '../ingress/ingress.ts';
 import { describeFunction } from '../invoker/function-lookup.ts';
-import { createLambdaClient, type LambdaClient } from '../invoker/lambda-client.ts';
+import { assertAllowed, parseHttpAddress } from '../invoker/http-endpoint.ts';
+import { createHttpTransport } from '../invoker/http-transport.ts';
+import { createLambdaClient } from '../invoker/lambda-client.ts';
+import { createLambdaTransport } from '../invoker/lambda-transport.ts';
+import { createOffload, type Offload } from '../invoker/offload.ts';
+import { createRequestIdentity } from '../invoker/request-identity.ts';
+import type { RequestIdentity } from '../invoker/transport.ts';
+import { createTransports } from '../invoker/transports.ts';
 import { openFileLog } from '../log/file-log.ts';
 import type { Log } from '../log/log.ts';
 import { MemoryLogStorage, openMemoryLog } from '../log/memory-log.ts';
+import { createS3Store } from '../objects/s3-store.ts';
 import { LocalEngine } from '../partition/local-engine.ts';
 import { Partition } from '../partition/partition.ts';
 import type { ServiceDefaults } from '../partition/registration.ts';
+import { createAddressGuard } from '../platform/address-guard.ts';
 import { systemClock } from '../platform/clock.ts';
+import { CodedError } from '../platform/error.ts';
 import { type HttpServer, listen } from '../platform/http-server.ts';
 import type { Logger } from '../platform/ports.ts';
 import { systemRandom } from '../platform/random.ts';
+import { readTextFile } from '../platform/text-file.ts';
 import { systemTimers } from '../platform/timers.ts';
 import { openMemoryStore } from '../store/memory-store.ts';
 import { openSqliteStore } from '../store/sqlite-store.ts';
 import type { Store } from '../store/store.ts';
+import { bucketOf, hostRules } from './setting-types.ts';
 import type { Settings } from './settings.ts';
 
 export interface ServerOptions {
@@ -60,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 async function start(options: ServerOptions, undo: Undo): Promise<Server> {
   const { settings, logger } = options;
   const clock = systemClock;
-  const { client, partition, engine } = await startEngine(options, undo);
+  const { close, partition, engine } = await startEngine(options, undo);
   const limits = { bodyBytesMax: settings.ingressBodyLimitBytes };
   const ingress = await listen({
     host: settings.ingressHost,
@@ -87,12 +99,12 @@ async function start(options: ServerOptions, undo: Undo): Promise<Server> {
     ingressUrl,
     adminUrl,
     partition,
-    stop: () => stop(settings, logger, { ingress, admin, partition, client }),
+    stop: () => stop(settings, logger, { ingress, admin, partition, close }),
   };
 }
 
 interface Engine {
-  readonly client: LambdaClient;
+  readonly close: () => Promise<void>;
   readonly partition: Partition;
   readonly engine: LocalEngine;
 }
@@ -110,6 +122,18 @@ async function startEngine(options: ServerOptions, undo: Undo): Promise<Engine> 
     maxConnections: settings.lambdaConcurrency,
   });
   undo.push(() => client.close());
+  const identity = requestIdentity(settings, logger);
+  const guard = createAddressGuard(hostRules(settings.httpEndpoints) ?? []);
+  const http = createHttpTransport({ clock, timers, guard, maxConnections: settings.lambdaConcurrency });
+  undo.push(() => http.close());
+  const large = openOffload(options);
+  undo.push(async () => large?.close());
+  const lambda = createLambdaTransport({
+    client,
+    timers,
+    ...(large === undefined ? {} : { offload: large.offload }),
+  });
+  const transports = createTransports(lambda, http);
   let engine: LocalEngine | undefined;
   // What is reserved ahead of the log keeps completions and timers moving; new work waits for room.
   const onSpaceLow = (isLow: boolean): void => {
@@ -128,25 +152,92 @@ async function startEngine(options: ServerOptions, undo: Undo): Promise<Engine> 
     timers,
     random,
     logger,
-    client,
+    transports,
+    identity,
     eagerStateBytesMax: settings.eagerStateLimitBytes,
     concurrencyLimit: settings.lambdaConcurrency,
     invokeTimeoutMs: settings.invokeTimeoutMs,
     defaults,
     flushIntervalMs: settings.storeFlushIntervalMs,
+    onEnded: id => large?.offload.release(id),
     onFailure,
   });
+  if (large !== undefined) sweep(large, partition, logger);
   // It closes log and store.
   undo.splice(-2, 2, () => partition.close());
   engine = new LocalEngine({
     partition,
-    client,
+    transports,
+    identity,
     clock,
     random,
     defaults,
+    protocolVersionMax: settings.protocolVersionMax,
+    httpAddress: uri => {
+      const address = parseHttpAddress(uri);
+      assertAllowed(address, guard);
+      return address.uri;
+    },
     lookUpFunction: arn => describeFunction(arn, env),
   });
-  return { client, partition, engine };
+  const close = async (): Promise<void> => {
+    await Promise.all([client.close(), http.close(), large?.close()]);
+  };
+  return { close, partition, engine };
+}
+
+function requestIdentity(
+  { requestIdentityKeyFile: path }: Settings,
+  logger: Logger,
+): RequestIdentity | undefined {
+  if (path === '') return undefined;
+  let pem: string;
+  try {
+    pem = readTextFile(path);
+  } catch (cause) {
+    const why = `the file named by requestIdentityKeyFile cannot be read: ${(cause as Error).message}`;
+    throw new CodedError('HF_SETTINGS_INVALID', why, { cause });
+  }
+  const identity = createRequestIdentity(pem, systemClock);
+  // What the handlers are to be told.
+  logger.info('requests are signed', { publicKey: identity.publicKey });
+  return identity;
+}
+
+interface LargePayloads {
+  readonly offload: Offload;
+  close(): Promise<void>;
+}
+
+/** Where payloads go that Lambda does not take; undefined: nowhere. */
+function openOffload({ settings, env, logger }: ServerOptions): LargePayloads | undefined {
+  const place = bucketOf(settings.objectStore);
+  if (place === undefined) return undefined;
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'];
+  if (region === undefined) {
+    throw new CodedError('HF_SETTINGS_INVALID', 'objectStore needs AWS_REGION, the region of the bucket');
+  }
+  const clock = systemClock;
+  const timers = systemTimers(clock);
+  const store = createS3Store({ ...place, region, env, clock, timers, logger });
+  const offload = createOffload({ store, timers, logger, random: systemRandom() });
+  return {
+    offload,
+    close: async () => {
+      offload.close();
+      await store.close();
+    },
+  };
+}
+
+/** What an earlier process has left there. */
+function sweep({ offload }: LargePayloads, partition: Partition, logger: Logger): void {
+  const isActive = (id: string): boolean => partition.state.get('invocation', id) !== undefined;
+  offload.sweep(isActive).then(
+    deleted => logger.info('object store swept', { invocations: deleted }),
+    // Nothing depends on it; the next start tries again.
+    (error: unknown) => logger.warn('object store not swept', { error }),
+  );
 }
 
 function openLog(
@@ -186,7 +277,7 @@ function serviceDefaults(settings: Settings): ServiceDefaults {
     idempotencyRetentionMs: settings.idempotencyRetentionMs,
     journalRetentionMs: settings.journalRetentionMs,
     workflowRetentionMs: settings.workflowRetentionMs,
-    inactivityTimeoutMs: 60_000,
+    inactivityTimeoutMs: settings.inactivityTimeoutMs,
     abortTimeoutMs: settings.abortTimeoutMs,
   };
 }
@@ -195,7 +286,8 @@ interface Running {
   readonly ingress: HttpServer;
   readonly admin: HttpServer;
   readonly partition: Partition;
-  readonly client: LambdaClient;
+  /** Connections to handlers. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -209,7 +301,7 @@ async function stop(settings: Settings, logger: Logger, running: Running): Promi
   await Promise.all([running.ingress.close(settings.stopTimeoutMs, drained), drained]);
   await running.admin.close(ADMIN_GRACE_MS);
   await running.partition.close();
-  await running.client.close();
+  await running.close();
   logger.info('server stopped');
 }
 

@@ -3,6 +3,8 @@
  * environment variable or as a JSON value of the settings file; both are accepted wherever they mean the same.
  */
 
+import { HTTP_ENDPOINTS_ACCEPTED, parseHostRule } from '../invoker/http-endpoint.ts';
+import type { HostRule } from '../platform/address-guard.ts';
 import { formatDuration, parseDurationMs } from '../platform/duration.ts';
 
 interface Range {
@@ -18,7 +20,12 @@ export type SettingType =
   | ({ readonly kind: 'number' } & Range)
   | { readonly kind: 'boolean' }
   | { readonly kind: 'enum'; readonly values: readonly string[] }
-  | { readonly kind: 'path' }
+  /** `optional`: empty for none. */
+  | { readonly kind: 'path'; readonly optional?: true }
+  /** Hosts and ranges of addresses, separated by commas; empty for none. */
+  | { readonly kind: 'hosts' }
+  /** `s3://bucket/prefix`; empty for none. */
+  | { readonly kind: 's3' }
   | { readonly kind: 'host' }
   | { readonly kind: 'url' };
 
@@ -64,8 +71,18 @@ const RULES: { readonly [K in Kind]: Rule<K> } = {
     accepted: type => type.values.map(value => `\`${value}\``).join(' or '),
   },
   path: {
-    parse: raw => (typeof raw === 'string' && raw !== '' && !raw.includes('\0') ? raw : undefined),
-    accepted: () => 'a path; a relative one starts at the working directory',
+    parse: (raw, { optional }) =>
+      typeof raw === 'string' && (raw !== '' || optional === true) && !raw.includes('\0') ? raw : undefined,
+    accepted: ({ optional }) =>
+      `a path; a relative one starts at the working directory${optional ? '; empty for none' : ''}`,
+  },
+  hosts: {
+    parse: raw => (typeof raw === 'string' && hostRules(raw) !== undefined ? raw : undefined),
+    accepted: () => `${HTTP_ENDPOINTS_ACCEPTED}, separated by commas; empty for none`,
+  },
+  s3: {
+    parse: raw => (typeof raw === 'string' && (raw === '' || bucketOf(raw) !== undefined) ? raw : undefined),
+    accepted: () => '`s3://bucket` or `s3://bucket/prefix`; empty for none',
   },
   host: {
     parse: raw => (typeof raw === 'string' && isHost(raw) ? raw : undefined),
@@ -76,6 +93,26 @@ const RULES: { readonly [K in Kind]: Rule<K> } = {
     accepted: () => 'an http:// or https:// URL without user name and password',
   },
 };
+
+/** What a setting of hosts means; undefined: an entry of it means nothing. */
+export function hostRules(text: string): readonly HostRule[] | undefined {
+  const rules: HostRule[] = [];
+  for (const entry of text.split(',')) {
+    if (entry.trim() === '') continue;
+    const rule = parseHostRule(entry.trim());
+    if (rule === undefined) return undefined;
+    rules.push(rule);
+  }
+  return rules;
+}
+
+/** Undefined: it is not `s3://bucket/prefix`. The prefix is empty or ends with a slash. */
+export function bucketOf(text: string): { readonly bucket: string; readonly prefix: string } | undefined {
+  const [, bucket, prefix = ''] =
+    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w!.*'()/-]{0,512}?))?\/?$/.exec(text) ?? [];
+  if (bucket === undefined) return undefined;
+  return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+}
 
 export function parseSetting(type: SettingType, raw: RawValue): RawValue | undefined {
   return (RULES[type.kind] as Rule<Kind>).parse(raw, type);

@@ -35,7 +35,7 @@ type Value<T> = T extends { readonly kind: 'enum'; readonly values: readonly (in
   ? V
   : T extends { readonly kind: 'boolean' }
     ? boolean
-    : T extends { readonly kind: 'path' | 'host' | 'url' }
+    : T extends { readonly kind: 'path' | 'hosts' | 's3' | 'host' | 'url' }
       ? string
       : number;
 

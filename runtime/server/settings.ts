@@ -64,6 +64,26 @@ export const SETTINGS = {
     default: 1000,
     doc: 'Invoke calls under way at once, for each deployment on Lambda.',
   },
+  objectStore: {
+    type: { kind: 's3' },
+    default: '',
+    doc: 'Where requests and answers beyond what Lambda takes go meanwhile, in the region of AWS_REGION. One prefix per orchestrator.',
+  },
+  httpEndpoints: {
+    type: { kind: 'hosts' },
+    default: '',
+    doc: 'Hosts that deployments over HTTP may have. Without any, only Lambda functions can be registered.',
+  },
+  requestIdentityKeyFile: {
+    type: { kind: 'path', optional: true },
+    default: '',
+    doc: 'PEM file with a PKCS#8 Ed25519 private key. With it, every request to a handler is signed.',
+  },
+  protocolVersionMax: {
+    type: { kind: 'integer', min: 5, max: 7 },
+    default: 7,
+    doc: 'Newest version of the service protocol to agree on with deployments that are registered from now on.',
+  },
   invokeTimeout: {
     type: { kind: 'duration', min: SECOND, max: DAY },
     default: '15m 30s',
@@ -75,10 +95,15 @@ export const SETTINGS = {
     default: '4MiB',
     doc: 'State of an object or workflow sent along with each attempt. What exceeds it is read when it is asked for.',
   },
+  inactivityTimeout: {
+    type: { kind: 'duration', min: 0, max: DAY },
+    default: '1m',
+    doc: 'A handler over a bidirectional stream that neither sends nor gets anything for so long is suspended. Default for services that say nothing.',
+  },
   abortTimeout: {
     type: { kind: 'duration', min: 0, max: DAY },
     default: '10m',
-    doc: 'An attempt over HTTP that sends nothing for so long, while only its answer is awaited, has failed.',
+    doc: 'An attempt over HTTP that sends nothing for so long, while only its answer is awaited, has failed. Default for services that say nothing.',
   },
   retryInitialInterval: {
     type: { kind: 'duration', min: 1, max: DAY },

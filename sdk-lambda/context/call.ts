@@ -1,9 +1,9 @@
 /** Calls and sends to other handlers. */
-import type { WireHeader } from '@holdfast/protocol';
+import { CallCommand, OneWayCallCommand } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
 import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
-import { CallLeaf, type RestatePromise, valueWith } from '../promise.ts';
+import { type Leaf, valueWith } from '../promise.ts';
 import type { Serde } from '../serde.ts';
 import type { InvocationHandle, InvocationId, InvocationPromise } from './context.ts';
 
@@ -11,10 +11,13 @@ export interface CallTarget {
   readonly service: string;
   readonly handler: string;
   readonly key: string | undefined;
+  /** Resources of one scope are apart from those of another. */
+  readonly scope?: string | undefined;
 }
 
 interface CallOptions {
   readonly idempotencyKey?: string | undefined;
+  readonly limitKey?: string | undefined;
   readonly headers?: Record<string, string> | undefined;
   readonly name?: string | undefined;
 }
@@ -26,12 +29,11 @@ export function call<T>(
   output: Serde<T>,
   options: CallOptions,
 ): InvocationPromise<T> {
-  const idCompletion = attempt.command('CallCommand', fieldsOf(target, parameter, options));
-  attempt.childCalled(idCompletion);
-  const leaf = new CallLeaf(attempt, idCompletion + 1, valueWith(output), () =>
-    invocationIdOf(attempt, idCompletion),
-  );
-  return leaf as unknown as InvocationPromise<T>;
+  const completion = attempt.command(CallCommand, fieldsOf(attempt, target, parameter, options));
+  const invocationId = invocationIdOf(attempt, completion);
+  attempt.childCalled(invocationId);
+  const result = attempt.leaf(completion + 1, valueWith(output));
+  return Object.assign(result, { invocationId }) as unknown as InvocationPromise<T>;
 }
 
 export function send(
@@ -43,46 +45,37 @@ export function send(
   const delayMs = delay === undefined ? 0 : toMillis(delay);
   // No delay is no time: the server's clock may be behind this one.
   const invokeTime = delayMs <= 0 ? 0 : attempt.timeAfter(delayMs);
-  const fields = { ...fieldsOf(target, parameter, options), invokeTime };
-  const idCompletion = attempt.command('OneWayCallCommand', fields);
-  let id: RestatePromise<InvocationId> | undefined;
-  return {
-    get invocationId(): Promise<InvocationId> {
-      id ??= invocationIdOf(attempt, idCompletion);
-      return id;
-    },
-  };
+  const fields = { ...fieldsOf(attempt, target, parameter, options), invokeTime };
+  const invocationId = invocationIdOf(attempt, attempt.command(OneWayCallCommand, fields, ['invokeTime']));
+  return { invocationId: invocationId as unknown as Promise<InvocationId> };
 }
 
-export const invocationIdOf = (attempt: Attempt, completion: number): RestatePromise<InvocationId> =>
-  attempt.leaf(
-    completion,
-    ({ invocationId }) => invocationId as InvocationId,
-  ) as unknown as RestatePromise<InvocationId>;
+const invocationIdOf = (attempt: Attempt, completion: number): Leaf<InvocationId> =>
+  attempt.leaf(completion, ({ invocationId }) => invocationId as InvocationId);
 
-const NO_HEADERS: readonly WireHeader[] = [];
-
+/** What the server would refuse, attempt after attempt, is refused here. */
 function fieldsOf(
-  { service, handler, key }: CallTarget,
+  attempt: Attempt,
+  { service, handler, key, scope }: CallTarget,
   parameter: Uint8Array,
-  { idempotencyKey, headers, name }: CallOptions,
+  { idempotencyKey, limitKey, headers, name }: CallOptions,
 ) {
-  // The server would refuse it, attempt after attempt.
-  if (idempotencyKey === '')
-    throw new SdkUsageError(
-      'HF_SDK_ARGUMENT',
-      `The idempotency key for ${service}/${handler} is empty. Leave it out, or make it one.`,
-    );
+  const optional = { idempotencyKey, scope, limitKey };
+  for (const [option, value] of Object.entries(optional))
+    if (value === '') refuse(`The ${option} for ${service}/${handler} is empty.`);
+  if (limitKey && !scope) refuse(`The limitKey for ${service}/${handler} has no scope.`);
+  if (scope) attempt.requireVersion(7, 'A scope');
   return {
     serviceName: service,
     handlerName: handler,
     parameter,
-    key: key ?? '',
-    headers:
-      headers === undefined
-        ? NO_HEADERS
-        : Object.entries(headers).map(([headerName, value]) => ({ key: headerName, value })),
-    name: name ?? '',
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    key,
+    headers: Object.entries(headers ?? {}).map(([header, value]) => ({ key: header, value })),
+    name,
+    ...(optional as Partial<Record<keyof typeof optional, string>>),
   };
+}
+
+function refuse(message: string): never {
+  throw new SdkUsageError('HF_SDK_ARGUMENT', message);
 }

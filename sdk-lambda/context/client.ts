@@ -10,6 +10,8 @@ export interface ClientCallOptions<I, O> {
   output?: Serde<O>;
   /** The same key, target and retention: the same invocation. */
   idempotencyKey?: string;
+  /** Within the scope, calls with one key share a limit of how many run at once. */
+  limitKey?: string;
   headers?: Record<string, string>;
   /** Shown in the journal. */
   name?: string;
@@ -21,33 +23,33 @@ export interface ClientSendOptions<I> extends Omit<ClientCallOptions<I, never>, 
 }
 
 /** Wrapped, so that options can be told from an input. */
-export class Opts<I, O> {
-  readonly #options: ClientCallOptions<I, O>;
-  private constructor(options: ClientCallOptions<I, O>) {
+class Wrapped<O> {
+  readonly #options: O;
+  protected constructor(options: O) {
     this.#options = options;
   }
+  getOpts(): O {
+    return this.#options;
+  }
+}
+
+export class Opts<I, O> extends Wrapped<ClientCallOptions<I, O>> {
   static from<I, O>(options: ClientCallOptions<I, O>): Opts<I, O> {
     return new Opts(options);
   }
-  getOpts(): ClientCallOptions<I, O> {
-    return this.#options;
-  }
 }
 
-export class SendOpts<I> {
-  readonly #options: ClientSendOptions<I>;
-  private constructor(options: ClientSendOptions<I>) {
-    this.#options = options;
-  }
+export class SendOpts<I> extends Wrapped<ClientSendOptions<I>> {
   static from<I>(options: ClientSendOptions<I>): SendOpts<I> {
     return new SendOpts(options);
   }
-  getOpts(): ClientSendOptions<I> {
-    return this.#options;
-  }
 }
 
-export const rpc = { opts: Opts.from, sendOpts: SendOpts.from };
+// Functions of their own, so that a bundle which does not use them leaves all of it out.
+export const rpc = {
+  opts: <I, O>(options: ClientCallOptions<I, O>): Opts<I, O> => Opts.from(options),
+  sendOpts: <I>(options: ClientSendOptions<I>): SendOpts<I> => SendOpts.from(options),
+};
 
 export type InferArg<P> = P extends [infer A, ...unknown[]] ? A : unknown;
 
@@ -69,36 +71,27 @@ export type SendClient<M> = {
 // biome-ignore lint/suspicious/noExplicitAny: the caller's types come from the definition
 type AnyClient = any;
 
-/** `defaultSerde` is the caller's. */
-export function createClient(
-  attempt: Attempt,
-  service: string,
-  key: string | undefined,
-  defaultSerde: Serde<unknown>,
-): AnyClient {
-  return clientOf(service, key, (target, args) => {
-    const { input, output, ...rest } = optionsOf(args) as ClientCallOptions<unknown, unknown>;
-    const parameter = (input ?? defaultSerde).serialize(inputOf(args));
-    return call(attempt, target, parameter, output ?? defaultSerde, rest);
-  });
+type ClientTarget = Omit<CallTarget, 'handler'>;
+
+interface Caller {
+  readonly attempt: Attempt;
+  readonly defaultSerde: Serde<unknown>;
 }
 
-export function createSendClient(
-  attempt: Attempt,
-  service: string,
-  key: string | undefined,
-  defaultSerde: Serde<unknown>,
-): AnyClient {
-  return clientOf(service, key, (target, args) => {
-    const { input, ...rest } = optionsOf(args) as ClientSendOptions<unknown>;
-    return send(attempt, target, (input ?? defaultSerde).serialize(inputOf(args)), rest);
+export const createClient = ({ attempt, defaultSerde }: Caller, of: ClientTarget): AnyClient =>
+  clientOf(of, (target, input, options: ClientCallOptions<unknown, unknown>) => {
+    const parameter = (options.input ?? defaultSerde).serialize(input);
+    return call(attempt, target, parameter, options.output ?? defaultSerde, options);
   });
-}
+
+export const createSendClient = ({ attempt, defaultSerde }: Caller, of: ClientTarget): AnyClient =>
+  clientOf(of, (target, input, options: ClientSendOptions<unknown>) =>
+    send(attempt, target, (options.input ?? defaultSerde).serialize(input), options),
+  );
 
 function clientOf(
-  service: string,
-  key: string | undefined,
-  invoke: (target: CallTarget, args: readonly unknown[]) => unknown,
+  of: ClientTarget,
+  invoke: (target: CallTarget, input: unknown, options: object) => unknown,
 ): AnyClient {
   return new Proxy(
     {},
@@ -107,15 +100,12 @@ function clientOf(
         // `then` and symbols: the client itself may be awaited or printed.
         typeof handler === 'symbol' || handler === 'then'
           ? undefined
-          : (...args: readonly unknown[]) => invoke({ service, handler, key }, args),
+          : (...args: readonly unknown[]) => {
+              const [first] = args;
+              const last = args.at(-1);
+              const input = first instanceof Wrapped ? undefined : first;
+              return invoke({ ...of, handler }, input, last instanceof Wrapped ? last.getOpts() : {});
+            },
     },
   );
 }
-
-const isOptions = (arg: unknown): arg is Opts<unknown, unknown> | SendOpts<unknown> =>
-  arg instanceof Opts || arg instanceof SendOpts;
-const inputOf = ([first]: readonly unknown[]): unknown => (isOptions(first) ? undefined : first);
-const optionsOf = (args: readonly unknown[]): object => {
-  const last = args.at(-1);
-  return isOptions(last) ? last.getOpts() : {};
-};

@@ -20,7 +20,7 @@ export function createConsole(
     invocationId: id,
     serviceName: target.service,
     handlerName: target.handler,
-    ...(target.key === undefined ? {} : { key: target.key }),
+    ...(target.key && { key: target.key }),
     request,
   };
   return new Proxy(base, {
@@ -30,7 +30,7 @@ export function createConsole(
       const isLine = LEVELS.includes(property as string);
       return (...args: unknown[]) => {
         const { replaying } = machine;
-        if (logger !== undefined && isLine) {
+        if (logger && isLine) {
           const level = (property === 'log' ? 'info' : property) as RestateLogLevel;
           logger({ source: 'USER', level, replaying, context }, ...args);
         } else if (!replaying) {

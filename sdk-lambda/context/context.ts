@@ -9,6 +9,7 @@ import type {
 } from '../definitions.ts';
 import type { Duration } from '../duration.ts';
 import type { TerminalError } from '../errors.ts';
+import type { RunRetryPolicy } from '../machine/run-retry.ts';
 import type { RestatePromise } from '../promise.ts';
 import type { Serde } from '../serde.ts';
 import type { Client, SendClient } from './client.ts';
@@ -75,18 +76,8 @@ export interface ContextDate {
 export type RunAction<T> = (() => Promise<T>) | (() => T);
 
 /** Without any of the retry options the server's retry policy applies. */
-export interface RunOptions<T> {
+export interface RunOptions<T> extends RunRetryPolicy {
   serde?: Serde<T>;
-  /** Attempts in total before the failure becomes the result. @default unlimited */
-  maxRetryAttempts?: number;
-  /** @default unlimited */
-  maxRetryDuration?: Duration | number;
-  /** @default 50 ms */
-  initialRetryInterval?: Duration | number;
-  /** @default 10 s */
-  maxRetryInterval?: Duration | number;
-  /** @default 2 */
-  retryIntervalFactor?: number;
 }
 
 export interface GenericSend<REQ> {
@@ -98,6 +89,9 @@ export interface GenericSend<REQ> {
   inputSerde?: Serde<REQ>;
   delay?: Duration | number;
   idempotencyKey?: string;
+  /** As of `Context.scope`. */
+  scope?: string;
+  limitKey?: string;
   /** Shown in the journal. */
   name?: string;
 }
@@ -106,7 +100,17 @@ export interface GenericCall<REQ, RES> extends Omit<GenericSend<REQ>, 'delay'> {
   outputSerde?: Serde<RES>;
 }
 
-export interface Context {
+/** Clients of other handlers. */
+export interface ScopedContext {
+  serviceClient<D>(service: ServiceDefinitionFrom<D>): Client<Service<D>>;
+  serviceSendClient<D>(service: ServiceDefinitionFrom<D>): SendClient<Service<D>>;
+  objectClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>>;
+  objectSendClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): SendClient<VirtualObject<D>>;
+  workflowClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
+  workflowSendClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
+}
+
+export interface Context extends ScopedContext {
   readonly rand: Rand;
   /** Silent while recorded steps are replayed. */
   readonly console: Console;
@@ -126,12 +130,11 @@ export interface Context {
   resolveAwakeable<T>(id: string, payload?: T, serde?: Serde<T>): void;
   rejectAwakeable(id: string, reason: string | TerminalError): void;
 
-  serviceClient<D>(service: ServiceDefinitionFrom<D>): Client<Service<D>>;
-  serviceSendClient<D>(service: ServiceDefinitionFrom<D>): SendClient<Service<D>>;
-  objectClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>>;
-  objectSendClient<D>(object: VirtualObjectDefinitionFrom<D>, key: string): SendClient<VirtualObject<D>>;
-  workflowClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
-  workflowSendClient<D>(workflow: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
+  /**
+   * Clients whose calls go to this scope. Object keys, workflow keys and idempotency keys of one scope are apart from
+   * those of another, and of none. Needs protocol version 7.
+   */
+  scope(scopeKey: string): ScopedContext;
   genericCall<REQ = Uint8Array, RES = Uint8Array>(call: GenericCall<REQ, RES>): InvocationPromise<RES>;
   genericSend<REQ = Uint8Array>(send: GenericSend<REQ>): InvocationHandle;
 

@@ -1,5 +1,18 @@
 /** The contexts that have a key. Apart from `create.ts`, so that a function of plain services does not carry them. */
+import {
+  ClearAllStateCommand,
+  ClearStateCommand,
+  CompletePromiseCommand,
+  GetEagerStateCommand,
+  GetEagerStateKeysCommand,
+  GetLazyStateCommand,
+  GetLazyStateKeysCommand,
+  GetPromiseCommand,
+  PeekPromiseCommand,
+  SetStateCommand,
+} from '@holdfast/protocol';
 import { SdkUsageError } from '../coded-error.ts';
+import { COMMANDS, type Commands } from '../machine/commands.ts';
 import type { RestatePromise } from '../promise.ts';
 import type { Serde } from '../serde.ts';
 import { AttemptContext, type ContextParts } from './create.ts';
@@ -7,6 +20,23 @@ import { WorkflowPromise } from './durable-promise.ts';
 import type { DurablePromise } from './keyed.ts';
 import { clearAllState, clearState, getState, setState, stateKeys } from './state.ts';
 import { StateView } from './state-view.ts';
+
+export const KEYED_COMMANDS: Commands = [
+  ...COMMANDS,
+  ['get state', GetLazyStateCommand],
+  ['get state', GetEagerStateCommand],
+  ['get state keys', GetLazyStateKeysCommand],
+  ['get state keys', GetEagerStateKeysCommand],
+  ['set state', SetStateCommand],
+  ['clear state', ClearStateCommand],
+  ['clear all state', ClearAllStateCommand],
+];
+export const WORKFLOW_COMMANDS: Commands = [
+  ...KEYED_COMMANDS,
+  ['get promise', GetPromiseCommand],
+  ['peek promise', PeekPromiseCommand],
+  ['complete promise', CompletePromiseCommand],
+];
 
 /** Exclusive and shared: a shared one refuses to write. */
 export class KeyedContext extends AttemptContext {

@@ -1,12 +1,14 @@
 /** The context of one attempt: each verb is a function of its own file. One object per attempt, made to be cheap. */
+import { CompleteAwakeableCommand, encodeAwakeableId } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
 import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
 import type { TerminalError } from '../errors.ts';
 import type { LoggerTransport } from '../logger.ts';
-import type { Durable, RestatePromise } from '../promise.ts';
-import { type Serde, serde } from '../serde.ts';
-import { awakeable, rejectAwakeable, resolveAwakeable } from './awakeable.ts';
+import type { NotificationId } from '../machine/machine.ts';
+import { type Durable, type RestatePromise, valueWith } from '../promise.ts';
+import { binary, json, type Serde } from '../serde.ts';
+import { CANCEL } from '../signals.ts';
 import { call, send } from './call.ts';
 import { createClient, createSendClient } from './client.ts';
 import { createConsole } from './console.ts';
@@ -22,13 +24,13 @@ import type {
   Request,
   RunAction,
   RunOptions,
+  ScopedContext,
 } from './context.ts';
-import { cancellation, cancelPreviousCalls } from './explicit-cancellation.ts';
+import { cancelPreviousCalls } from './explicit-cancellation.ts';
 import type { ContextInternal } from './internal.ts';
-import { attach, cancel } from './invocation.ts';
+import { invocation } from './invocation.ts';
 import { createRand } from './rand.ts';
 import { run } from './run.ts';
-import { invocation, signal } from './signal.ts';
 
 export interface ContextParts {
   readonly attempt: Attempt;
@@ -38,22 +40,60 @@ export interface ContextParts {
   readonly logger: LoggerTransport | undefined;
 }
 
-const binary = <T>(given: Serde<T> | undefined): Serde<T> => given ?? (serde.binary as unknown as Serde<T>);
+const orBinary = <T>(given: Serde<T> | undefined): Serde<T> => given ?? (binary as unknown as Serde<T>);
+
+const targetOf = ({ service, method, key, scope }: GenericSend<unknown>) => ({
+  service,
+  handler: method,
+  key,
+  scope,
+});
+const parameterOf = <T>({ parameter, inputSerde }: GenericSend<T>) =>
+  orBinary(inputSerde).serialize(parameter);
 
 interface Named {
   readonly name: string;
 }
 
-/** Of a plain service, and what those with a key have in common. */
-export class AttemptContext implements ContextInternal {
+/** Clients of handlers, of one scope or of none. */
+class Clients implements ScopedContext {
   protected readonly parts: ContextParts;
+  readonly #scope: string | undefined;
+
+  constructor(parts: ContextParts, scope?: string) {
+    this.parts = parts;
+    this.#scope = scope;
+  }
+
+  serviceClient(definition: Named) {
+    return this.objectClient(definition);
+  }
+  serviceSendClient(definition: Named) {
+    return this.objectSendClient(definition);
+  }
+  objectClient({ name }: Named, key?: string) {
+    return createClient(this.parts, { service: name, key, scope: this.#scope });
+  }
+  objectSendClient({ name }: Named, key?: string) {
+    return createSendClient(this.parts, { service: name, key, scope: this.#scope });
+  }
+  workflowClient(definition: Named, key: string) {
+    return this.objectClient(definition, key);
+  }
+  workflowSendClient(definition: Named, key: string) {
+    return this.objectSendClient(definition, key);
+  }
+}
+
+/** Of a plain service, and what those with a key have in common. */
+export class AttemptContext extends Clients implements ContextInternal {
   readonly #attempt: Attempt;
   #rand: Rand | undefined;
   #console: Console | undefined;
   #cancellation: Durable<void> | undefined;
 
   constructor(parts: ContextParts) {
-    this.parts = parts;
+    super(parts);
     this.#attempt = parts.attempt;
   }
 
@@ -72,8 +112,8 @@ export class AttemptContext implements ContextInternal {
   get date(): ContextDate {
     const attempt = this.#attempt;
     return {
-      now: () => run(attempt, serde.json, '', () => attempt.now()),
-      toJSON: () => run(attempt, serde.json, '', () => new Date(attempt.now()).toJSON()),
+      now: () => run(attempt, json, '', () => attempt.now()),
+      toJSON: () => run(attempt, json, '', () => new Date(attempt.now()).toJSON()),
     };
   }
 
@@ -89,7 +129,7 @@ export class AttemptContext implements ContextInternal {
     if (typeof closure !== 'function' || typeof given === 'function') {
       throw new SdkUsageError(
         'HF_SDK_ARGUMENT',
-        'ctx.run takes a name, a function and options in this order; the name and the options may be left out.',
+        'ctx.run takes a name, a function and options, in this order.',
       );
     }
     return run(this.#attempt, this.parts.defaultSerde, name, closure, given);
@@ -100,63 +140,62 @@ export class AttemptContext implements ContextInternal {
   }
 
   awakeable<T>(valueSerde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> } {
-    return awakeable(this.#attempt, this.orDefault(valueSerde));
+    const { machine } = this.#attempt;
+    const signal = machine.nextSignal();
+    return { id: encodeAwakeableId(machine.start.id, signal), promise: this.#valueOf(-signal, valueSerde) };
   }
-  resolveAwakeable<T>(id: string, payload?: T, valueSerde?: Serde<T>): void {
-    resolveAwakeable(this.#attempt, id, payload as T, valueSerde, this.parts.defaultSerde);
+  resolveAwakeable<T>(awakeableId: string, payload?: T, valueSerde?: Serde<T>): void {
+    // Nothing is sent as JSON null, which whoever awaits it can decode whatever the SDK.
+    const isNothing = payload === undefined && valueSerde === undefined;
+    const value = isNothing ? json.serialize(null) : this.orDefault(valueSerde).serialize(payload as T);
+    this.#attempt.command(CompleteAwakeableCommand, { awakeableId, value });
   }
-  rejectAwakeable(id: string, reason: string | TerminalError): void {
-    rejectAwakeable(this.#attempt, id, reason);
+  rejectAwakeable(awakeableId: string, reason: string | TerminalError): void {
+    const failure = this.#attempt.wireFailure(reason);
+    this.#attempt.command(CompleteAwakeableCommand, { awakeableId, failure });
   }
 
-  serviceClient(definition: Named) {
-    return this.objectClient(definition);
-  }
-  serviceSendClient(definition: Named) {
-    return this.objectSendClient(definition);
-  }
-  objectClient({ name }: Named, key?: string) {
-    return createClient(this.#attempt, name, key, this.parts.defaultSerde);
-  }
-  objectSendClient({ name }: Named, key?: string) {
-    return createSendClient(this.#attempt, name, key, this.parts.defaultSerde);
-  }
-  workflowClient(definition: Named, key: string) {
-    return this.objectClient(definition, key);
-  }
-  workflowSendClient(definition: Named, key: string) {
-    return this.objectSendClient(definition, key);
+  scope(scopeKey: string): ScopedContext {
+    return new Clients(this.parts, scopeKey);
   }
 
   genericCall<REQ = Uint8Array, RES = Uint8Array>(request: GenericCall<REQ, RES>): InvocationPromise<RES> {
-    const { service, method, key, parameter, inputSerde, outputSerde } = request;
-    const bytes = binary(inputSerde).serialize(parameter);
-    return call(this.#attempt, { service, handler: method, key }, bytes, binary(outputSerde), request);
+    return call(
+      this.#attempt,
+      targetOf(request),
+      parameterOf(request),
+      orBinary(request.outputSerde),
+      request,
+    );
   }
   genericSend<REQ = Uint8Array>(request: GenericSend<REQ>): InvocationHandle {
-    const { service, method, key, parameter, inputSerde } = request;
-    const bytes = binary(inputSerde).serialize(parameter);
-    return send(this.#attempt, { service, handler: method, key }, bytes, request);
+    return send(this.#attempt, targetOf(request), parameterOf(request), request);
   }
 
   attach<T>(invocationId: InvocationId, output?: Serde<T>): RestatePromise<T> {
-    return attach(this.#attempt, invocationId, this.orDefault(output));
+    return this.invocation(invocationId).attach(output);
   }
   cancel(invocationId: InvocationId): void {
-    cancel(this.#attempt, invocationId);
+    this.invocation(invocationId).cancel();
   }
   invocation(invocationId: InvocationId): InvocationReference {
     return invocation(this.#attempt, invocationId, this.parts.defaultSerde);
   }
   signal<T>(name: string, valueSerde?: Serde<T>): RestatePromise<T> {
-    return signal(this.#attempt, name, this.orDefault(valueSerde));
+    this.#attempt.assertOutsideRun();
+    return this.#valueOf(name, valueSerde);
+  }
+
+  #valueOf<T>(id: NotificationId, valueSerde: Serde<T> | undefined): RestatePromise<T> {
+    return this.#attempt.leaf(id, valueWith(this.orDefault(valueSerde))) as unknown as RestatePromise<T>;
   }
 
   isProcessing(): boolean {
     return !this.#attempt.machine.replaying;
   }
   cancellation(): RestatePromise<void> {
-    if (this.#cancellation?.isPending !== true) this.#cancellation = cancellation(this.#attempt);
+    if (this.#cancellation?.isPending !== true)
+      this.#cancellation = this.#attempt.leaf(CANCEL, () => undefined);
     return this.#cancellation as unknown as RestatePromise<void>;
   }
   cancelPreviousCalls(): RestatePromise<InvocationId[]> {

@@ -1,6 +1,7 @@
 /**
  * Durable promises of a workflow. Waiting for one is a step of its own, each time: awaiting it twice asks twice.
  */
+import { CompletePromiseCommand, GetPromiseCommand, PeekPromiseCommand } from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
 import type { TerminalError } from '../errors.ts';
 import { type Decode, type RestatePromise, valueWith } from '../promise.ts';
@@ -20,12 +21,12 @@ export class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   get(): RestatePromise<T> {
-    return this.#leaf(this.#attempt.command('GetPromiseCommand', { key: this.#key }), valueWith(this.#serde));
+    return this.#leaf(this.#attempt.command(GetPromiseCommand, { key: this.#key }), valueWith(this.#serde));
   }
 
   peek(): RestatePromise<T | undefined> {
     return this.#leaf<T | undefined>(
-      this.#attempt.command('PeekPromiseCommand', { key: this.#key }),
+      this.#attempt.command(PeekPromiseCommand, { key: this.#key }),
       valueWith(this.#serde),
     );
   }
@@ -39,7 +40,7 @@ export class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   #complete(outcome: object): RestatePromise<void> {
-    const id = this.#attempt.command('CompletePromiseCommand', { key: this.#key, ...outcome });
+    const id = this.#attempt.command(CompletePromiseCommand, { key: this.#key, ...outcome });
     return this.#leaf<void>(id, () => undefined);
   }
 

@@ -1,58 +1,29 @@
 /**
- * Field-wise comparison of a recorded command with the one the code issues now, driven by the message table.
+ * Compares a recorded command with the one the code issues now.
  *
- * Invariant: a field left out and a field set to its default are the same when it has implicit presence, and
- * differ when it is optional: exactly the distinction the wire makes.
+ * Invariant: two are the same when their canonical encodings are, which is what the wire can tell apart: a field left
+ * out equals one set to its default, unless it is optional.
  */
-import type { FieldSpec, Fields } from '@holdfast/protocol';
+import { type Encodable, type Fields, type MessageSpec, readMessage, scratchFrame } from '@holdfast/protocol';
+
+const HEADER_BYTES = 8;
+
+/** The name of the first field that differs, or undefined. Throws when `issued` does not encode. */
+export function firstDifference<F extends Fields>(
+  spec: MessageSpec<F>,
+  recorded: Uint8Array,
+  issued: Encodable<F>,
+): string | undefined {
+  const encoded = scratchFrame(spec, issued).subarray(HEADER_BYTES);
+  if (sameBytes(recorded, encoded)) return undefined;
+  // The recorded one may be encoded in another way.
+  const before = readMessage(spec, recorded);
+  const alone = (message: Values, field: string) =>
+    String(scratchFrame<Fields>(spec, { [field]: message[field] }));
+  return Object.keys(spec.fields).find(field => alone(before, field) !== alone(issued, field));
+}
 
 type Values = Readonly<Record<string, unknown>>;
-
-/** The name of the first field that differs, or undefined. */
-export function firstDifference(
-  fields: Fields,
-  ignored: readonly string[],
-  recorded: Values,
-  issued: Values,
-): string | undefined {
-  for (const name in fields) {
-    const spec = fields[name];
-    if (spec === undefined || ignored.includes(name)) continue;
-    if (!sameField(spec, recorded[name], issued[name])) return name;
-  }
-  return undefined;
-}
-
-function sameField(spec: FieldSpec<unknown>, recorded: unknown, issued: unknown): boolean {
-  if (spec.repeated) {
-    const left = (recorded ?? []) as readonly unknown[];
-    const right = (issued ?? []) as readonly unknown[];
-    return left.length === right.length && left.every((item, i) => sameValue(spec, item, right[i]));
-  }
-  if (spec.optional && (recorded === undefined || issued === undefined)) return recorded === issued;
-  return sameValue(spec, recorded, issued);
-}
-
-function sameValue(spec: FieldSpec<unknown>, recorded: unknown, issued: unknown): boolean {
-  switch (spec.kind) {
-    case 'bytes':
-    case 'value':
-      return sameBytes((recorded ?? EMPTY) as Uint8Array, (issued ?? EMPTY) as Uint8Array);
-    case 'message': {
-      const nested = spec.nested?.();
-      return (
-        nested !== undefined &&
-        firstDifference(nested, [], asValues(recorded), asValues(issued)) === undefined
-      );
-    }
-    default:
-      // The default of every other kind is falsy, and nothing else of it is.
-      return (recorded || false) === (issued || false);
-  }
-}
-
-const EMPTY = new Uint8Array();
-const asValues = (value: unknown): Values => (value ?? {}) as Values;
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;

@@ -10,71 +10,80 @@
  * - Exactly one of End, Suspension and Error is written, and nothing after it. End follows an Output.
  */
 import {
-  decodeMessage,
+  AwaitingOnMessage,
+  type Encodable,
+  EndMessage,
+  ErrorMessage,
   FIRST_AWAKEABLE_SIGNAL,
+  type Fields,
   type Frame,
-  FrameWriter,
+  InputCommand,
   isCommand,
   isNotification,
   type Message,
-  type MessageInput,
-  MessageType,
-  messages,
+  type MessageSpec,
+  OutputCommand,
+  ProposeRunCompletionAckMessage,
+  ProposeRunCompletionMessage,
+  REQUESTED_ACK,
+  readMessage,
+  SendSignalCommand,
+  SignalNotification,
+  SpecFrameWriter,
+  StartMessage,
+  SuspensionMessage,
+  scratchFrame,
   type WireFailure,
   type WireNotification,
 } from '@holdfast/protocol';
-import { type CommandInput, type CommandName, rowOf } from './commands.ts';
+import { withPage } from '../coded-error.ts';
+import { type FutureNode, flatFuture, wireFuture } from '../future.ts';
+import { COMMANDS, type CommandInput, type Commands } from './commands.ts';
 import { firstDifference } from './compare.ts';
-import { describeMismatch, type MismatchSide } from './mismatch.ts';
+import {
+  type AttemptFailure,
+  BEHAVIORS,
+  type CommandRef,
+  JOURNAL_MISMATCH,
+  type OnFailure,
+  PROTOCOL_VIOLATION,
+  USER_ERROR,
+} from './failure.ts';
+import { describeMismatch, type Issued } from './mismatch.ts';
 
 /** A completion as its id, a numbered signal as its negative, a named signal as its name. */
 export type NotificationId = number | string;
-
-/** Codes of an ErrorMessage that the SDK itself reports; user code errors are 500. */
-const JOURNAL_MISMATCH = 570;
-const USER_ERROR = 500;
-const PROTOCOL_VIOLATION = 571;
-export const UNSUPPORTED_FEATURE = 573;
-
-/** An attempt that fails and is retried. */
-export interface AttemptFailure {
-  readonly code: number;
-  readonly message: string;
-  readonly stacktrace?: string | undefined;
-  readonly relatedCommand?: CommandRef | undefined;
-  readonly nextRetryDelayMs?: number | undefined;
-}
 
 export interface Received {
   readonly id: NotificationId;
   readonly notification: WireNotification;
 }
 
-export interface CommandRef {
-  readonly index: number;
-  readonly type: number;
-  readonly name: string;
-}
-
 export type Outcome =
   | { readonly value: Uint8Array; readonly failure?: never }
   | { readonly failure: WireFailure; readonly value?: never };
 
-type Phase = 'receiving' | 'running' | 'over';
+/** In the order of allocation. */
+const COMPLETION_FIELDS = ['invocationIdNotificationIdx', 'resultCompletionId'];
+
+const RECEIVING = 0;
+const RUNNING = 1;
+const OVER = 2;
 
 export class Machine {
   readonly version: number;
-  #phase: Phase = 'receiving';
-  #inputClosed = false;
-  #start: Message<'Start'> | undefined;
-  #input: Message<'InputCommand'> | undefined;
+  #phase: typeof RECEIVING | typeof RUNNING | typeof OVER = RECEIVING;
+  /** Changed here only, as all that is public. */
+  isInputClosed = false;
+  /** There once the machine is ready; so is the input. */
+  start!: Message<'Start'>;
+  input!: Message<'InputCommand'>;
   #entriesSeen = 0;
 
-  /** Recorded commands without Input, and the journal index of each. */
+  /** Recorded commands without Input. */
   readonly #recorded: Frame[] = [];
-  readonly #recordedEntry: number[] = [];
   #commandsIssued = 0;
-  #lastCommand: CommandRef | undefined;
+  lastCommand: CommandRef | undefined;
 
   readonly #queue: Received[] = [];
   #queueHead = 0;
@@ -83,84 +92,82 @@ export class Machine {
 
   #lastCompletion = 0;
   #lastSignal = FIRST_AWAKEABLE_SIGNAL - 1;
-  readonly #out = new FrameWriter();
-  readonly #mismatchIsTerminal: boolean;
+  readonly #out = new SpecFrameWriter();
+  readonly #commands: Commands;
+  readonly #onMismatch: OnFailure;
+  readonly #isV7: boolean;
+  /** Results of runs that the server has still to acknowledge. */
+  readonly #proposed = new Map<number, Outcome>();
+  /** What the server knows of what is awaited. */
+  #awaitingOn = '';
 
-  /** `mismatchIsTerminal`: code that departs from its journal fails the invocation instead of the attempt. */
-  constructor(version: number, mismatchIsTerminal = false) {
+  /** `onMismatch`: what becomes of an invocation whose code departs from its journal. */
+  constructor(version: number, commands = COMMANDS, onMismatch: OnFailure = 'retry') {
     this.version = version;
-    this.#mismatchIsTerminal = mismatchIsTerminal;
+    this.#commands = commands;
+    this.#onMismatch = onMismatch;
+    this.#isV7 = version >= 7;
   }
 
   // ---- input
 
   notify(frames: readonly Frame[]): void {
     for (const frame of frames) {
-      if (this.#phase === 'over') return;
+      if (this.#phase === OVER) return;
       this.#accept(frame);
     }
   }
 
   inputClosed(): void {
-    this.#inputClosed = true;
-    if (this.#phase === 'receiving') {
-      const expected =
-        this.#start === undefined ? 'its Start message' : `all ${this.#start.knownEntries} entries`;
-      this.#violation(`the journal ended before ${expected} came (${this.#entriesSeen} did)`);
+    this.isInputClosed = true;
+    if (this.#phase === RECEIVING) {
+      this.#violation(`the journal ended after ${this.#entriesSeen} of ${this.start?.knownEntries} entries`);
     }
   }
 
   #accept(frame: Frame): void {
-    if (this.#start === undefined) {
-      this.#acceptStart(frame);
+    const { type, payload } = frame;
+    if (!this.start) {
+      if (type !== StartMessage.type) this.#violation('the first frame is no Start message');
+      else this.start = readMessage(StartMessage, payload);
+      if (this.start?.knownEntries === 0) this.#violation('an empty journal is announced');
       return;
     }
-    if (this.#entriesSeen === 0 && frame.type !== MessageType.InputCommand)
-      this.#violation('the first journal entry is not the input');
-    else if (isNotification(frame.type)) this.#acceptNotification(frame);
-    else if (isCommand(frame.type)) this.#acceptCommand(frame);
-    else this.#violation(`unexpected frame of type 0x${frame.type.toString(16)}`);
+    if (type === ProposeRunCompletionAckMessage.type) {
+      // It takes the place of the notification, the value of which is here already.
+      const { completionId } = readMessage(ProposeRunCompletionAckMessage, payload);
+      const outcome = this.#proposed.get(completionId);
+      if (outcome) this.#enqueue(completionId, outcome);
+      else this.#violation(`run ${completionId} was not proposed`);
+      this.#proposed.delete(completionId);
+      return;
+    }
+    if (this.#entriesSeen === 0) {
+      if (type === InputCommand.type) this.input = readMessage(InputCommand, payload);
+      else this.#violation('the first entry is no input');
+    } else if (isNotification(type)) {
+      // One template fits every notification type.
+      const notification = readMessage(SignalNotification, payload);
+      const id = idOf(notification);
+      // Of every group of members at most one is set, so what is there besides the id is the result.
+      if (id !== undefined && Object.keys(notification).length > 1) this.#enqueue(id, notification);
+      else this.#violation(`notification 0x${type.toString(16)} without id or result`);
+    } else if (!isCommand(type)) this.#violation(`frame of type 0x${type.toString(16)}`);
+    else if (this.#phase === RECEIVING) this.#recorded.push(frame);
+    else this.#violation('a command after the journal');
     this.#entriesSeen++;
-    if (this.#phase === 'receiving' && this.#entriesSeen === this.#start.knownEntries)
-      this.#phase = 'running';
+    if (this.#phase === RECEIVING && this.#entriesSeen === this.start.knownEntries) this.#phase = RUNNING;
   }
 
-  #acceptStart(frame: Frame): void {
-    if (frame.type === MessageType.Start) {
-      this.#start = decodeMessage('Start', frame.payload);
-      if (this.#start.knownEntries === 0) this.#violation('the Start message announces an empty journal');
-    } else {
-      this.#violation('the first frame is not a Start message');
-    }
-  }
-
-  #acceptCommand(frame: Frame): void {
-    if (this.#phase !== 'receiving') {
-      this.#violation('a command came after the announced journal');
-    } else if (this.#entriesSeen > 0) {
-      this.#recorded.push(frame);
-      this.#recordedEntry.push(this.#entriesSeen);
-    } else {
-      this.#input = decodeMessage('InputCommand', frame.payload);
-    }
-  }
-
-  #acceptNotification(frame: Frame): void {
-    // One template fits every notification type.
-    const notification = decodeMessage('SignalNotification', frame.payload);
-    const id = idOf(notification);
-    if (id === undefined || !hasResult(notification)) {
-      this.#violation(`notification 0x${frame.type.toString(16)} lacks its id or its result`);
-    } else {
-      this.#received.add(id);
-      this.#queue.push({ id, notification });
-    }
+  #enqueue(id: NotificationId, notification: WireNotification): void {
+    this.#received.add(id);
+    this.#queue.push({ id, notification });
   }
 
   #violation(what: string): void {
     this.fail({
       code: PROTOCOL_VIOLATION,
-      message: `Protocol violation: ${what}. This is a bug of the server or of something between it and this function; see docs/errors/HF_SDK_PROTOCOL.md.`,
+      message: withPage(`Protocol violation: ${what}.`, 'HF_SDK_PROTOCOL'),
     });
   }
 
@@ -168,30 +175,18 @@ export class Machine {
 
   /** The announced journal is complete: user code may start. */
   get ready(): boolean {
-    return this.#phase === 'running';
+    return this.#phase === RUNNING;
   }
   get over(): boolean {
-    return this.#phase === 'over';
-  }
-  get isInputClosed(): boolean {
-    return this.#inputClosed;
+    return this.#phase === OVER;
   }
   /** Recorded commands are still to come. */
   get replaying(): boolean {
     return this.#commandsIssued < this.#recorded.length;
   }
-  get start(): Message<'Start'> {
-    return assertReady(this.#start);
-  }
-  get input(): Message<'InputCommand'> {
-    return assertReady(this.#input);
-  }
   /** The recorded command that comes next. */
   get nextRecorded(): Frame | undefined {
     return this.#recorded[this.#commandsIssued];
-  }
-  get lastCommand(): CommandRef | undefined {
-    return this.#lastCommand;
   }
   /** Index of the last recorded command; Input is 0. */
   get lastRecordedIndex(): number {
@@ -201,71 +196,77 @@ export class Machine {
   // ---- commands
 
   /**
-   * Replays or writes a command. Returns the first completion id it was given (0 when it has none). After a
-   * mismatch, or once the attempt is over, the id still advances so that callers need not care.
+   * Replays or writes a command. Returns the first completion id that it was given, if it has any: a call takes two, the
+   * callee's invocation id before the result. After a mismatch, or once the attempt is over, the ids still advance so
+   * that callers need not care.
+   *
+   * `ignored` are the fields that replay does not compare: absolute times differ between attempts by nature, and the
+   * answer of an eager read is what the record says it was.
    */
-  command<N extends CommandName>(name: N, input: CommandInput<N>): number {
-    const row = rowOf(name);
-    const { completions, gap, nameField } = row;
+  command<F extends Fields>(
+    spec: MessageSpec<F>,
+    input: CommandInput<F>,
+    ignored: readonly string[] = [],
+  ): number {
+    const { type } = spec;
     const fields = input as Record<string, unknown>;
-    const firstId = completions.length === 0 ? 0 : this.#lastCompletion + 1;
-    for (const field of completions) fields[field] = ++this.#lastCompletion;
-    this.#lastCompletion += gap;
-    if (this.#phase !== 'running') return firstId;
-    const index = ++this.#commandsIssued;
-    const entryName = fields[nameField];
-    this.#lastCommand = {
-      index,
-      type: MessageType[name],
-      name: typeof entryName === 'string' ? entryName : '',
+    const firstId = this.#lastCompletion + 1;
+    for (const field of COMPLETION_FIELDS) if (field in spec.fields) fields[field] = ++this.#lastCompletion;
+    if (this.#phase !== RUNNING) return firstId;
+    const recorded = this.#recorded[this.#commandsIssued++];
+    // The name of a signal is not one of the entry.
+    const { name } = type === SendSignalCommand.type ? {} : fields;
+    this.lastCommand = {
+      relatedCommandIndex: this.#commandsIssued,
+      relatedCommandType: type,
+      relatedCommandName: (typeof name === 'string' && name) || undefined,
     };
-    const recorded = this.#recorded[index - 1];
-    if (recorded === undefined) this.#write(name, fields as MessageInput<N>);
-    else this.#match(recorded, name, row.ignored, fields, this.#lastCommand);
+    try {
+      if (recorded) this.#match(recorded, spec, ignored, fields);
+      else this.#out.write(spec, fields as Encodable<F>);
+    } catch (error) {
+      // A command that does not encode ends the attempt. Thrown into user code it could be caught, and the numbers of the
+      // commands after it would no longer be those of the journal.
+      const { message, stack: stacktrace } = error as Error;
+      this.fail({ code: USER_ERROR, message, stacktrace, relatedCommand: this.lastCommand });
+    }
     return firstId;
   }
 
-  /**
-   * A command that does not encode ends the attempt. Thrown into user code it could be caught, and the numbers of the
-   * commands after it would no longer be those of the journal.
-   */
-  #write<N extends CommandName>(name: N, fields: MessageInput<N>): void {
-    try {
-      this.#out.frame(name, fields);
-    } catch (error) {
-      const { message, stack } = error as Error;
-      this.fail({ code: USER_ERROR, message, stacktrace: stack, relatedCommand: this.#lastCommand });
-    }
+  /** A completion id that no field has. */
+  skipCompletion(): void {
+    this.#lastCompletion++;
   }
 
   #match(
     recorded: Frame,
-    name: CommandName,
+    spec: MessageSpec<Fields>,
     ignored: readonly string[],
-    fields: Record<string, unknown>,
-    issued: CommandRef,
+    message: Record<string, unknown>,
   ): void {
     let field: string | undefined = 'type';
-    if (recorded.type === issued.type) {
-      const before = decodeMessage(name, recorded.payload) as unknown as Record<string, unknown>;
-      field = firstDifference(messages[name].fields, ignored, before, fields);
+    if (recorded.type === spec.type) {
+      const issued = { ...message };
+      if (ignored.length > 0) {
+        const before = readMessage(spec, recorded.payload);
+        for (const each of ignored) issued[each] = before[each];
+      }
+      field = firstDifference(spec, recorded.payload, issued);
     }
-    if (field === undefined) return;
-    const side: MismatchSide = { name, message: fields };
-    const entry = this.#recordedEntry[issued.index - 1] ?? 0;
-    this.#mismatch(describeMismatch(issued.index, entry, field, recorded, side), issued);
+    if (field) this.#mismatch(field, recorded, { spec, message });
   }
 
-  #mismatch(message: string, relatedCommand: CommandRef | undefined): void {
+  #mismatch(field: string, recorded: Frame, issued?: Issued): void {
     const code = JOURNAL_MISMATCH;
-    if (!this.#mismatchIsTerminal) {
-      this.fail({ code, message, relatedCommand });
+    const index = this.#commandsIssued + (issued ? 0 : 1);
+    const message = describeMismatch(this.#commands, index, field, recorded, issued);
+    if (this.#isV7 || this.#onMismatch !== 'fail') {
+      this.fail({ code, message, relatedCommand: this.lastCommand, behavior: this.#onMismatch });
       return;
     }
     // Nothing was written yet: until its journal is used up, an attempt neither issues commands nor executes runs.
-    this.#out.frame('OutputCommand', { failure: { code, message, metadata: [] } });
-    this.#out.frame('End', {});
-    this.#phase = 'over';
+    this.#out.write(OutputCommand, { failure: { code, message, metadata: [] } });
+    this.#end();
   }
 
   /** A fresh signal number for an awakeable; creation leaves no trace in the journal. */
@@ -278,9 +279,11 @@ export class Machine {
   /** Moves the oldest waiting notification to the results, where the first value wins, and hands it over. */
   pop(): Received | undefined {
     const received = this.#queue[this.#queueHead];
-    if (received === undefined) return undefined;
-    this.#queueHead++;
-    if (!this.#results.has(received.id)) this.#results.set(received.id, received.notification);
+    if (received) {
+      const { id, notification } = received;
+      this.#queueHead++;
+      if (!this.#results.has(id)) this.#results.set(id, notification);
+    }
     return received;
   }
 
@@ -297,67 +300,73 @@ export class Machine {
   // ---- output
 
   propose(completionId: number, outcome: Outcome): void {
-    if (this.#phase !== 'running') return;
-    this.#out.frame('ProposeRunCompletion', { resultCompletionId: completionId, ...outcome });
+    if (this.#phase !== RUNNING) return;
+    const flags = this.#isV7 ? REQUESTED_ACK : 0;
+    this.#out.write(ProposeRunCompletionMessage, { resultCompletionId: completionId, ...outcome }, flags);
+    if (this.#isV7 && !this.isInputClosed) this.#proposed.set(completionId, outcome);
   }
 
   /** Ends the attempt: the result of the invocation. */
   output(outcome: Outcome): void {
-    this.command('OutputCommand', outcome);
+    this.command(OutputCommand, outcome);
     // The Output may have differed from a recorded one, and then the attempt has failed already.
-    if (this.#phase !== 'running') return;
-    if (this.replaying) {
-      this.unreachedCommands();
-      return;
-    }
-    this.#out.frame('End', {});
-    this.#phase = 'over';
+    if (this.#phase !== RUNNING) return;
+    if (this.replaying) this.unreachedCommands();
+    else this.#end();
   }
 
-  /** Ends the attempt: it resumes when one of `ids` has a notification. */
-  suspend(ids: Iterable<NotificationId>): void {
-    if (this.#phase !== 'running') return;
-    const waitingCompletions: number[] = [];
-    const waitingSignals: number[] = [];
-    const waitingNamedSignals: string[] = [];
-    for (const id of ids) {
-      if (typeof id === 'string') waitingNamedSignals.push(id);
-      else if (id > 0) waitingCompletions.push(id);
-      else waitingSignals.push(-id);
+  #end(): void {
+    this.#out.write(EndMessage, {});
+    this.#phase = OVER;
+  }
+
+  /**
+   * User code waits. With the input closed that ends the attempt: it resumes when `future` is decided. On a live channel
+   * the server learns, from protocol 7 on and once for each thing that is awaited, what it is.
+   */
+  wait(future: FutureNode): void {
+    if (this.#phase !== RUNNING) return;
+    if (this.isInputClosed) {
+      this.#out.write(
+        SuspensionMessage,
+        this.#isV7 ? { awaitingOn: wireFuture(future) } : flatFuture(future),
+      );
+      this.#phase = OVER;
+    } else if (this.#isV7) {
+      const frame = scratchFrame(AwaitingOnMessage, { awaitingOn: wireFuture(future) });
+      const text = String(frame);
+      if (text === this.#awaitingOn) return;
+      this.#awaitingOn = text;
+      this.#out.raw(frame);
     }
-    this.#out.frame('Suspension', { waitingCompletions, waitingSignals, waitingNamedSignals });
-    this.#phase = 'over';
   }
 
   /** Ends the attempt: the code waits although the journal says that it went on from here. */
   unreachedCommands(): void {
-    const index = this.#commandsIssued;
-    const next = this.#recorded[index];
-    if (next === undefined) throw new Error('assertion: every recorded command was issued');
-    const entry = this.#recordedEntry[index] ?? 0;
-    this.#mismatch(describeMismatch(index + 1, entry, 'type', next, undefined), this.#lastCommand);
+    if (this.nextRecorded) this.#mismatch('type', this.nextRecorded);
   }
 
   /** Ends the attempt with an ErrorMessage; the server retries it. Must not fail itself: much is of user code's making. */
-  fail(failure: AttemptFailure): void {
-    if (this.#phase === 'over') return;
-    const { relatedCommand, nextRetryDelayMs = -1, stacktrace } = failure;
+  fail({
+    code,
+    message,
+    stacktrace,
+    relatedCommand,
+    nextRetryDelayMs = -1,
+    behavior = 'retry',
+  }: AttemptFailure): void {
+    if (this.#phase === OVER) return;
     // Delays come from user code; one that makes no sense leaves the decision to the server.
     const isDelay = nextRetryDelayMs >= 0 && nextRetryDelayMs <= Number.MAX_SAFE_INTEGER;
-    this.#out.frame('Error', {
-      code: failure.code,
-      message: String(failure.message),
-      ...(typeof stacktrace === 'string' ? { stacktrace } : {}),
-      ...(relatedCommand === undefined
-        ? {}
-        : {
-            relatedCommandIndex: relatedCommand.index,
-            relatedCommandType: relatedCommand.type,
-            ...(relatedCommand.name === '' ? {} : { relatedCommandName: relatedCommand.name }),
-          }),
-      ...(isDelay ? { nextRetryDelay: Math.round(nextRetryDelayMs) } : {}),
+    this.#out.write(ErrorMessage, {
+      code,
+      message: String(message),
+      stacktrace: typeof stacktrace === 'string' ? stacktrace : '',
+      ...relatedCommand,
+      nextRetryDelay: isDelay ? Math.round(nextRetryDelayMs) : undefined,
+      behavior: this.#isV7 ? BEHAVIORS.indexOf(behavior) : 0,
     });
-    this.#phase = 'over';
+    this.#phase = OVER;
   }
 
   /** What was written since the last call. */
@@ -366,16 +375,7 @@ export class Machine {
   }
 }
 
-function assertReady<T>(received: T | undefined): T {
-  if (received === undefined) throw new Error('assertion: the machine is not ready');
-  return received;
-}
-
 function idOf(notification: WireNotification): NotificationId | undefined {
   const { completionId, signalId, signalName } = notification;
-  if (completionId !== undefined) return completionId;
-  return signalId === undefined ? signalName : -signalId;
+  return completionId ?? (signalId === undefined ? signalName : -signalId);
 }
-
-const hasResult = ({ void: nothing, value, failure, invocationId, stateKeys }: WireNotification): boolean =>
-  (nothing ?? value ?? failure ?? invocationId ?? stateKeys) !== undefined;

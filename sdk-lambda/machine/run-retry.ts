@@ -1,29 +1,46 @@
 /** When a failed run closure is retried, and when its failure becomes its result. Pure. */
+import { type Duration, toMillis } from '../duration.ts';
+
+/** Any of these replaces the server's policy for this run. */
 export interface RunRetryPolicy {
-  readonly initialIntervalMs: number;
-  readonly maxIntervalMs: number;
-  readonly factor: number;
-  readonly maxAttempts: number;
-  readonly maxDurationMs: number;
+  /** Attempts in total before the failure becomes the result. @default unlimited */
+  maxRetryAttempts?: number;
+  /** @default unlimited */
+  maxRetryDuration?: Duration | number;
+  /** @default 50 ms */
+  initialRetryInterval?: Duration | number;
+  /** @default 10 s */
+  maxRetryInterval?: Duration | number;
+  /** @default 2 */
+  retryIntervalFactor?: number;
 }
 
-export type RunRetryDecision =
-  | { readonly giveUp: true }
-  /** Without a delay the server's own policy decides. */
-  | { readonly giveUp: false; readonly delayMs: number | undefined };
+const DEFAULT_INITIAL_INTERVAL_MS = 50;
+const DEFAULT_MAX_INTERVAL_MS = 10_000;
+const DEFAULT_FACTOR = 2;
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 /**
  * `attempts` counts the one that has just failed. `requestedDelayMs`, from a RetryableError, replaces the
- * policy's interval but not its bounds.
+ * policy's interval but not its bounds. Undefined: the failure is the result. Without a delay the server's own policy
+ * decides on it.
  */
 export function retryRun(
-  policy: RunRetryPolicy | undefined,
-  history: { readonly attempts: number; readonly elapsedMs: number },
+  policy: RunRetryPolicy,
+  attempts: number,
+  elapsedMs: number,
   requestedDelayMs: number | undefined,
-): RunRetryDecision {
-  if (policy === undefined) return { giveUp: false, delayMs: requestedDelayMs };
-  if (history.attempts >= policy.maxAttempts || history.elapsedMs >= policy.maxDurationMs)
-    return { giveUp: true };
-  const interval = policy.initialIntervalMs * policy.factor ** (history.attempts - 1);
-  return { giveUp: false, delayMs: requestedDelayMs ?? Math.min(interval, policy.maxIntervalMs) };
+): { readonly delayMs: number | undefined } | undefined {
+  const { maxRetryAttempts, maxRetryDuration, initialRetryInterval, maxRetryInterval, retryIntervalFactor } =
+    policy;
+  const given =
+    maxRetryAttempts ?? maxRetryDuration ?? initialRetryInterval ?? maxRetryInterval ?? retryIntervalFactor;
+  if (given === undefined) return { delayMs: requestedDelayMs };
+  if (attempts >= (maxRetryAttempts ?? UNLIMITED) || elapsedMs >= toMillis(maxRetryDuration ?? UNLIMITED))
+    return undefined;
+  const interval =
+    toMillis(initialRetryInterval ?? DEFAULT_INITIAL_INTERVAL_MS) *
+    (retryIntervalFactor ?? DEFAULT_FACTOR) ** (attempts - 1);
+  const longest = toMillis(maxRetryInterval ?? DEFAULT_MAX_INTERVAL_MS);
+  return { delayMs: requestedDelayMs ?? Math.min(interval, longest) };
 }

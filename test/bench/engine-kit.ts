@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { decodeMessage, encodeFrame } from '@holdfast/protocol';
 import type { InvocationId } from '../../runtime/core/model.ts';
 import type { LambdaClient, LambdaResult } from '../../runtime/invoker/lambda-client.ts';
+import { createLambdaTransport } from '../../runtime/invoker/lambda-transport.ts';
+import { createTransports } from '../../runtime/invoker/transports.ts';
 import type { Log } from '../../runtime/log/log.ts';
 import { LocalEngine } from '../../runtime/partition/local-engine.ts';
 import { Partition } from '../../runtime/partition/partition.ts';
@@ -120,6 +122,10 @@ function knownEntries(payload: Buffer): number {
 }
 
 /** Counts the calls of functions and answers each in a later turn. */
+const noHttp = (): never => {
+  throw new Error('there are no HTTP deployments here');
+};
+
 class ScriptedClient implements LambdaClient {
   readonly stats = { connections: 0, active: 0, waiting: 0 };
   calls = 0;
@@ -185,6 +191,7 @@ export async function openEngine(kind: 'memory' | 'sqlite'): Promise<EngineInPro
   const timers = systemTimers(clock);
   const random = systemRandom();
   const client = new ScriptedClient();
+  const transports = createTransports(createLambdaTransport({ client, timers }), { of: noHttp });
   const partition = await Partition.open({
     log: forgetfulLog(),
     store,
@@ -192,7 +199,7 @@ export async function openEngine(kind: 'memory' | 'sqlite'): Promise<EngineInPro
     timers,
     random,
     logger,
-    client,
+    transports,
     eagerStateBytesMax: 1024 * 1024,
     concurrencyLimit: 1000,
     invokeTimeoutMs: 1000,
@@ -202,8 +209,10 @@ export async function openEngine(kind: 'memory' | 'sqlite'): Promise<EngineInPro
       throw error;
     },
   });
-  const engine = new LocalEngine({ partition, client, clock, random, defaults });
-  await engine.register({ arn: 'arn:aws:lambda:us-east-1:123456789012:function:bench:1' });
+  const engine = new LocalEngine({ partition, transports, clock, random, defaults });
+  await engine.register({
+    address: { kind: 'lambda', arn: 'arn:aws:lambda:us-east-1:123456789012:function:bench:1' },
+  });
   const close = async (): Promise<void> => {
     await partition.close();
     directory.remove();

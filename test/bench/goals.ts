@@ -25,7 +25,14 @@ const children: Row = {
   clients: 4,
   expected: '"ok"',
 };
-const rows = [empty, manyKeys, hotKey, saga, children];
+const steps: Row = { name: '10 steps, Lambda', path: () => '/Steps/ten', clients: 64, expected: '45' };
+const liveSteps: Row = {
+  name: '10 steps, HTTP/2',
+  path: () => '/LiveSteps/ten',
+  clients: 64,
+  expected: '45',
+};
+const rows = [empty, manyKeys, hotKey, saga, children, steps, liveSteps];
 
 type Results = ReadonlyMap<Row, Measured>;
 
@@ -49,6 +56,12 @@ const goals: readonly Goal[] = [
   { name: 'object call, CPU over empty', ratio: cpuOverEmpty(manyKeys), bound: { atMost: 1.3 } },
   { name: 'saga of 3 calls, CPU over empty', ratio: cpuOverEmpty(saga), bound: { atMost: 8 } },
   { name: '100 child calls, CPU over empty', ratio: cpuOverEmpty(children), bound: { atMost: 110 } },
+  {
+    name: '10 steps, CPU over HTTP/2 over Lambda',
+    ratio: results =>
+      of(results, liveSteps).cpuMicrosPerInvocation / of(results, steps).cpuMicrosPerInvocation,
+    bound: { atMost: 1 / 3 },
+  },
   {
     name: 'hot key, throughput over many keys',
     ratio: results => of(results, hotKey).perSecond / of(results, manyKeys).perSecond,
@@ -103,11 +116,11 @@ async function measureBacklog(engine: Engine, { queued, timers, marksFile }: Goa
 
 function printRows(results: Results): void {
   const cells = ['row', 'clients', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs each'];
-  console.log(cells.map((cell, column) => (column === 0 ? cell.padEnd(16) : cell.padStart(12))).join(''));
+  console.log(cells.map((cell, column) => (column === 0 ? cell.padEnd(18) : cell.padStart(12))).join(''));
   for (const [{ name, clients }, { perSecond, p50Ms, p99Ms, cpuMicrosPerInvocation }] of results) {
     const numbers = [clients, perSecond.toFixed(0), p50Ms.toFixed(1), p99Ms.toFixed(1)];
     const line = [...numbers, cpuMicrosPerInvocation.toFixed(0)].map(cell => String(cell).padStart(12));
-    console.log(name.padEnd(16) + line.join(''));
+    console.log(name.padEnd(18) + line.join(''));
   }
 }
 

@@ -10,7 +10,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureGoals } from './goals.ts';
 import { type Measured, type Row, sample, summary } from './load.ts';
-import { type Engine, register, residentMiB, startHoldfast, startLambda, startRestate } from './processes.ts';
+import {
+  type Engine,
+  register,
+  residentMiB,
+  startHandlers,
+  startHoldfast,
+  startLambda,
+  startRestate,
+} from './processes.ts';
 
 const RESTATE_VERSION = '1.7.12';
 const { values } = parseArgs({
@@ -44,11 +52,13 @@ const lambda = await startLambda([
   { name: 'bench', entry: 'test/bench/functions/restate.ts' },
   { name: 'goals', entry: 'test/bench/functions/goals.ts', env: { MARKS_FILE: marksFile } },
 ]);
+const handlers = await startHandlers('test/bench/functions/http.ts');
 const engines: Engine[] = [];
 try {
   engines.push(await startHoldfast(lambda.url));
   if (values.peer === 'restate') engines.push(await startRestate(lambda.url, RESTATE_VERSION));
-  for (const engine of engines) for (const arn of lambda.arns) await register(engine, arn);
+  for (const engine of engines)
+    for (const address of [...lambda.arns, handlers.uri]) await register(engine, address);
   if (!values.goals) await compare(engines);
   const size = values.quick
     ? { seconds: 1, queued: 20_000, timers: 2_000 }
@@ -56,7 +66,7 @@ try {
   await measureGoals(engines, { ...size, marksFile });
 } finally {
   await Promise.all(engines.map(engine => engine.stop()));
-  await lambda.stop();
+  await Promise.all([lambda.stop(), handlers.stop()]);
   rmSync(directory, { recursive: true, force: true });
 }
 

@@ -61,6 +61,18 @@ export async function startLambda(functions: readonly BenchFunction[]): Promise<
   return { ...running(child, cleanUp), url: started.url, arns: started.functions.map(one => one.versionArn) };
 }
 
+export interface Handlers extends Running {
+  readonly uri: string;
+}
+
+/** Handlers behind HTTP/2, in a process of their own. */
+export async function startHandlers(entry: string): Promise<Handlers> {
+  const child = spawn(process.execPath, [join(root, entry)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ready = await new Lines(child.stdout, entry).next(line => line.startsWith('{'));
+  const { port } = JSON.parse(ready) as { port: number };
+  return { ...running(child, () => undefined), uri: `http://127.0.0.1:${port}` };
+}
+
 export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   const probe = ['--expose-gc', '--import', join(import.meta.dirname, 'probe.ts')];
@@ -73,6 +85,7 @@ export async function startHoldfast(lambdaUrl: string): Promise<Engine> {
       HOLDFAST_DATA_DIR: dataDir,
       HOLDFAST_INGRESS_PORT: '0',
       HOLDFAST_ADMIN_PORT: '0',
+      HOLDFAST_HTTP_ENDPOINTS: 'localhost',
     },
   });
   const lines = new Lines(child.stderr, 'the orchestrator');
@@ -150,15 +163,17 @@ function filesOf(directory: string, wanted: (name: string) => boolean): number {
   return bytes;
 }
 
-export async function register(engine: Engine, arn: string): Promise<void> {
+/** By its ARN or its URI. */
+export async function register(engine: Engine, address: string): Promise<void> {
+  const body = address.startsWith('arn:') ? { arn: address } : { uri: address };
   await until(
     async () => {
       const response = await fetch(`${engine.admin}/deployments`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ arn }),
+        body: JSON.stringify(body),
       });
-      if (!response.ok) throw new Error(`${engine.name} refused ${arn}: ${await response.text()}`);
+      if (!response.ok) throw new Error(`${engine.name} refused ${address}: ${await response.text()}`);
       return true;
     },
     15_000,

@@ -21,6 +21,24 @@ export const LAMBDA_FAULTS = [
 ] as const;
 export type LambdaFault = (typeof LAMBDA_FAULTS)[number];
 
+export const STREAM_FAULTS = [
+  'openReset',
+  'streamRefused',
+  /** The connection is lost at any byte. */
+  'streamCut',
+  /** The handler's host closes the stream in order at any byte. */
+  'breaksOff',
+  'halfFrame',
+  'garbageFrame',
+  'neverReads',
+  'slowStream',
+  /** The handler learns late that it is cut off. */
+  'lateData',
+  /** It has said its last word and does not close. */
+  'lingers',
+] as const;
+export type StreamFault = (typeof STREAM_FAULTS)[number];
+
 export const NODE_FAULTS = [
   'powerLoss',
   'processExit',
@@ -115,9 +133,33 @@ const OPS: { readonly [K in Op['op']]: `op ${K}` } = {
   completePromise: 'op completePromise',
 };
 
+/** What becomes of live attempts and of the trees that they wait for. */
+const LIVE = [
+  'part',
+  'refusedPart',
+  'push',
+  'ack',
+  'halfClose',
+  'wake',
+  'wakes saved',
+  'streamBlocked',
+  'handlerBlocked',
+  'cutBeforeDurable',
+  'cutAfterDurable',
+  'crashWhileLive',
+  'zombiePart',
+  'cancel while live',
+  'kill while live',
+  'pause while live',
+  'resume while live',
+  'lanesFull',
+] as const;
+
 /** All that must have happened in a run of many seeds. */
 export const KINDS: readonly string[] = [
   ...LAMBDA_FAULTS,
+  ...STREAM_FAULTS,
+  ...LIVE,
   ...NODE_FAULTS.map(fault => DISK_COUNTED[fault] ?? fault),
   'disk.lostSector',
   'disk.tornSector',
@@ -141,6 +183,9 @@ export class Faults {
     for (const fault of LAMBDA_FAULTS) {
       if (random.chance(0.5)) this.#rates.set(fault, random.pick([0.01, 0.04, 0.12]));
     }
+    for (const fault of STREAM_FAULTS) {
+      if (random.chance(0.5)) this.#rates.set(fault, random.pick([0.01, 0.04, 0.12]));
+    }
     for (const fault of NODE_FAULTS) {
       if (random.chance(0.5)) this.#rates.set(fault, random.pick([0.3, 0.6, 1]));
     }
@@ -155,7 +200,7 @@ export class Faults {
   }
 
   /** Whether the fault strikes now; not counted, because it may find nothing to strike. */
-  draw(fault: LambdaFault | NodeFault): boolean {
+  draw(fault: LambdaFault | StreamFault | NodeFault): boolean {
     const rate = this.#rates.get(fault);
     return this.#isOn && rate !== undefined && this.#random.chance(rate);
   }
@@ -163,6 +208,10 @@ export class Faults {
   /** At most one fault for a call; lambda faults exclude each other. */
   drawForCall(): LambdaFault | undefined {
     return LAMBDA_FAULTS.find(fault => this.draw(fault));
+  }
+
+  drawForStream(): StreamFault | undefined {
+    return STREAM_FAULTS.find(fault => this.draw(fault));
   }
 
   count(kind: string, times = 1): void {

@@ -13,7 +13,10 @@ import { Node, type NodeParts } from './node.ts';
 import { SimRandom } from './random.ts';
 
 export interface MachineParts
-  extends Pick<NodeParts, 'scheduler' | 'trace' | 'lambda' | 'checkers' | 'report' | 'onReady' | 'onOrphan'> {
+  extends Pick<
+    NodeParts,
+    'scheduler' | 'trace' | 'host' | 'sites' | 'checkers' | 'report' | 'onReady' | 'onOrphan'
+  > {
   readonly seed: number;
   readonly disk: SimDisk;
   readonly faults: Faults;

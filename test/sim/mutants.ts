@@ -6,13 +6,19 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { KEYED_MUTANTS } from './mutants/keyed.ts';
+import { LIVE_MUTANTS } from './mutants/live.ts';
 import type { Mutant } from './mutants/mutant.ts';
 import { OPERATED_MUTANTS } from './mutants/operated.ts';
 import { PLAIN_MUTANTS } from './mutants/plain.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 
-export const MUTANTS: readonly Mutant[] = [...PLAIN_MUTANTS, ...KEYED_MUTANTS, ...OPERATED_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [
+  ...PLAIN_MUTANTS,
+  ...KEYED_MUTANTS,
+  ...OPERATED_MUTANTS,
+  ...LIVE_MUTANTS,
+];
 
 /** The changed text; throws when the text to change is not there once. */
 function mutate({ name, edits }: Mutant, file: string): string {

@@ -16,10 +16,12 @@ import { type MemoryStoreStorage, openMemoryStore } from '../../runtime/store/me
 import type { Checkers } from './checkers/index.ts';
 import { checkFold } from './checkers/state-checker.ts';
 import { SimulatedCrash } from './disk.ts';
-import type { Orphan, SimLambda } from './lambda.ts';
+import type { FunctionHost, Orphan } from './function-host.ts';
 import type { SimRandom } from './random.ts';
 import { newLane, type Scheduled, type Scheduler } from './scheduler.ts';
+import type { Sites } from './sites.ts';
 import type { Trace } from './trace.ts';
+import { simTransports } from './transports.ts';
 import type { Report } from './violation.ts';
 
 export interface NodeParts {
@@ -28,7 +30,8 @@ export interface NodeParts {
   readonly trace: Trace;
   readonly disk: Disk;
   readonly storage: MemoryStoreStorage;
-  readonly lambda: SimLambda;
+  readonly host: FunctionHost;
+  readonly sites: Sites;
   readonly checkers: Checkers;
   readonly report: Report;
   /** It cannot go on, or a simulated crash struck. */
@@ -40,9 +43,11 @@ export interface NodeParts {
 
 const PARTITION = 0;
 const LOG = { directory: 'log', partition: PARTITION, segmentBytes: 48 * 1024, runwayBytes: 8 * 1024 };
-const CONCURRENCY_LIMIT = 6;
+/** Small ones, so that attempts wait for a slot. */
+const CONCURRENCY_LIMITS = [2, 4, 6];
 /** Small, so that larger states are sent in part. */
 const EAGER_STATE_BYTES_MAX = 100;
+const DRAIN_MS_MAX = 2000;
 const INVOKE_TIMEOUT_MS = 3000;
 
 export const DEFAULTS: ServiceDefaults = {
@@ -57,7 +62,8 @@ export const DEFAULTS: ServiceDefaults = {
   journalRetentionMs: 0,
   workflowRetentionMs: 30_000,
   inactivityTimeoutMs: 1000,
-  abortTimeoutMs: 1000,
+  // Longer than any closure of a handler takes.
+  abortTimeoutMs: 2500,
 };
 
 /** What a process may end with: the disk failed; another one leads now. */
@@ -101,13 +107,20 @@ export class Node {
   /** A clean stop, as at a deployment: stores the state, closes log and store, then ends. */
   close(): void {
     this.isClosing = true;
-    this.partition?.close().then(
-      () => {
-        if (!this.isDead) this.#parts.onDeath(this, 'closed');
-      },
-      // The store failed meanwhile: the process ends all the same, and the log has everything.
-      (error: Error) => this.#failed(error),
-    );
+    const { partition } = this;
+    if (partition === undefined) return;
+    const drained = this.#parts.random.chance(0.5)
+      ? partition.invoker.drain(DRAIN_MS_MAX)
+      : Promise.resolve();
+    drained
+      .then(() => partition.close())
+      .then(
+        () => {
+          if (!this.isDead) this.#parts.onDeath(this, 'closed');
+        },
+        // The store failed meanwhile: the process ends all the same, and the log has everything.
+        (error: Error) => this.#failed(error),
+      );
   }
 
   get isFrozen(): boolean {
@@ -144,7 +157,7 @@ export class Node {
   }
 
   #open(): void {
-    const { scheduler, random, disk, storage, checkers, lambda, report } = this.#parts;
+    const { scheduler, random, disk, storage, checkers, host, sites, report } = this.#parts;
     const log = openInlineLog(
       disk,
       { ...LOG, opening: random.bytes(16) },
@@ -154,22 +167,25 @@ export class Node {
     const spied = checkers.spy(log);
     this.#log = spied;
     const store = openMemoryStore({ storage, defer: this.#defer('store', 40) });
-    const client = lambda.client({
+    const timers = this.#timers();
+    const caller = {
       isLeading: () => this.#parts.isLeading(this),
-      deliver: callback => this.#guarded(callback),
+      deliver: (callback: () => void) => this.#guarded(callback),
+      onDown: (tell: () => void) => this.onDown(tell),
       onOrphan: this.#parts.onOrphan,
-    });
+    };
+    const transports = simTransports({ host, sites, caller, timers });
     const clock: Clock = { now: () => scheduler.wallMs(), monotonicMs: () => scheduler.nowMs };
     const opening = Partition.open({
       log: spied,
       store,
       clock,
-      timers: this.#timers(),
+      timers,
       random,
       logger: this.#logger(),
-      client,
+      transports,
       eagerStateBytesMax: EAGER_STATE_BYTES_MAX,
-      concurrencyLimit: CONCURRENCY_LIMIT,
+      concurrencyLimit: random.pick(CONCURRENCY_LIMITS),
       invokeTimeoutMs: INVOKE_TIMEOUT_MS,
       defaults: DEFAULTS,
       flushIntervalMs: 300,
@@ -178,7 +194,10 @@ export class Node {
     });
     opening.then(
       partition =>
-        this.#opened(partition, new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS })),
+        this.#opened(
+          partition,
+          new LocalEngine({ partition, transports, clock, random, defaults: DEFAULTS }),
+        ),
       (error: unknown) => report('assertion', `the partition does not open: ${String(error)}`),
     );
   }

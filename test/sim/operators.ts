@@ -4,21 +4,23 @@ import type { Outcome } from '../../runtime/core/effect.ts';
 import type { Entry, InvocationId, Result, StateEntry } from '../../runtime/core/model.ts';
 import type { DeploymentChoice } from '../../runtime/partition/engine.ts';
 import type { LocalEngine } from '../../runtime/partition/local-engine.ts';
+import { addressOf } from '../../runtime/partition/registration.ts';
 import { CodedError } from '../../runtime/platform/error.ts';
 import type { Clients, ClientsParts } from './clients.ts';
+import type { Sites } from './sites.ts';
 import { objectKey } from './tasks.ts';
 
 export interface OperatorsParts extends ClientsParts {
   readonly clients: Clients;
-  /** Addresses of the first deployment, which stays, and of the second, which comes and goes. */
-  readonly arns: readonly [first: string, second: string];
+  /** The first stays, the second comes and goes. */
+  readonly sites: Sites;
 }
 
 const DEEDS = {
   cancel: 5,
   kill: 2.5,
   pause: 4,
-  cancelAndPause: 3,
+  cancelAndPause: 6,
   resume: 4,
   restart: 5,
   purge: 2,
@@ -67,7 +69,7 @@ export class Operators {
       if (state.status !== 'paused' && state.status !== 'backingOff') continue;
       const isThere = pinned !== undefined && checkers.deployments.registered.includes(pinned.deployment);
       if (engine === undefined || (state.status === 'backingOff' && isThere)) continue;
-      this.#resume(engine, id, isThere ? 'keep' : 'latest');
+      this.#resume(engine, id, isThere ? 'keep' : 'latest', true);
     }
   }
 
@@ -99,13 +101,14 @@ export class Operators {
       for (let times = this.#parts.random.pick([1, 1, 2, 3]); times > 0; times--) this.#patch(engine, of);
     },
     update: engine => this.#update(engine),
-    deploy: engine => this.#change('deploy', engine.register({ arn: this.#parts.arns[1] })),
+    deploy: engine => this.#change('deploy', engine.register({ address: this.#parts.sites[1].address })),
     promote: engine => {
       const id = this.#pick(engine.deployments().map(deployment => deployment.id));
       if (id !== undefined) this.#change('promote', engine.promoteDeployment(id, true));
     },
     remove: engine => {
-      const second = engine.deployments().find(({ arn }) => arn === this.#parts.arns[1]);
+      const { name } = this.#parts.sites[1];
+      const second = engine.deployments().find(({ endpoint }) => addressOf(endpoint) === name);
       if (second !== undefined) this.#change('remove', engine.removeDeployment(second.id, true));
     },
     output: engine => {
@@ -122,13 +125,16 @@ export class Operators {
     },
   };
 
-  #resume(engine: LocalEngine, id: InvocationId, choice: DeploymentChoice): void {
+  /** `isLast`: an operator who cannot move it ends it. */
+  #resume(engine: LocalEngine, id: InvocationId, choice: DeploymentChoice, isLast = false): void {
     const { checkers, faults } = this.#parts;
     const life = checkers.lives.lives.get(id);
     const { deployments } = checkers;
-    const before = { pin: life && deployments.pinOf(life), newest: deployments.newest };
+    const before = { pin: life && deployments.pinOf(life), newest: life && deployments.newestOf(life) };
     this.#note(`resume on ${choice}`, id);
     engine.resume(id, choice, outcome => {
+      // Its own is gone, and the newest does not speak the version of its journal: nothing else is left to do.
+      if (outcome === 'incompatibleDeployment' && isLast) engine.kill(id, () => undefined);
       if (outcome !== 'applied' || life === undefined) return;
       faults.count('resume');
       if (before.pin !== deployments.pinOf(life)) faults.count('resumeElsewhere');
@@ -157,7 +163,7 @@ export class Operators {
 
   #patch(engine: LocalEngine, of: { readonly service: string; readonly key: string }): void {
     const { random, checkers, faults } = this.#parts;
-    const { version, entries } = engine.state(of.service, of.key);
+    const { version, entries } = engine.state(of);
     checkers.objects.seen(
       of,
       version,
@@ -172,7 +178,7 @@ export class Operators {
       .map(key => [key, json(`patched ${random.int(0, 9)}`)]);
     this.#note(`patch of version ${wanted}`, name);
     const holder = checkers.keys.holder(of);
-    const request = { ...of, ...(wanted === undefined ? {} : { version: wanted }), entries: patch };
+    const request = { of, ...(wanted === undefined ? {} : { version: wanted }), entries: patch };
     engine.patchState(request, outcome => {
       if (outcome === 'applied') faults.count(holder === undefined ? 'patch' : 'patchUnderHolder');
     });
@@ -185,6 +191,7 @@ export class Operators {
     const change = random.pick([
       { journalRetentionMs: random.pick([0, ms()]) },
       { idempotencyRetentionMs: random.pick([0, ms()]), workflowRetentionMs: random.pick([0, ms()]) },
+      { inactivityTimeoutMs: random.pick([0, 50, 2000]), abortTimeoutMs: random.pick([2000, 4000]) },
       { retryPolicy: { maxAttempts: random.int(3, 9), initialIntervalMs: random.int(10, 100) } },
     ]);
     this.#change('update', engine.updateService(name, change));
@@ -229,7 +236,9 @@ export class Operators {
     const { random, checkers } = this.#parts;
     const failing = random.chance(0.35) ? this.#failing(undefined) : undefined;
     if (failing !== undefined) return failing;
-    const active = [...checkers.model.rows('invocation')].map(({ id }) => id);
+    const rows = [...checkers.model.rows('invocation')];
+    const running = rows.filter(({ state }) => state.status === 'running');
+    const active = (running.length > 0 && random.chance(0.3) ? running : rows).map(({ id }) => id);
     return this.#pick(random.chance(0.85) ? active : [...this.#parts.clients.accepted]);
   }
 

@@ -43,13 +43,23 @@ export type Leaf =
   | (Offered & { readonly kind: 'promise'; readonly name: string })
   | { readonly kind: 'get'; readonly name: string };
 
+export interface Combine {
+  readonly kind: 'combine';
+  readonly rule: Rule;
+  readonly parts: readonly Part[];
+  /** No mapper looks at anything of it, so that the server can know when it is decided. */
+  readonly isPlain: boolean;
+}
+/** What can be combined. */
+export type Part = Leaf | Combine;
+
 export type Step =
   | Leaf
   | { readonly kind: 'send'; readonly callee: Callee; readonly delayMs?: number }
   | { readonly kind: 'callAndCancel'; readonly callee: Callee; readonly afterMs: number }
   | { readonly kind: 'callAndSignal'; readonly callee: Callee; readonly name: string }
   | { readonly kind: 'attach'; readonly callee: Callee }
-  | { readonly kind: 'combine'; readonly rule: Rule; readonly parts: readonly Leaf[] }
+  | Combine
   | { readonly kind: 'orTimeout'; readonly part: Leaf; readonly ms: number }
   | { readonly kind: 'transient'; readonly failures: number }
   | { readonly kind: 'terminal' }
@@ -126,8 +136,8 @@ const LEAF_WEIGHTS: Readonly<Record<Kind, Readonly<Record<Leaf['kind'], number>>
   service: { ...LEAVES, get: 0, promise: 0 },
   exclusive: { ...LEAVES, get: 2, promise: 0 },
   shared: { ...LEAVES, get: 2, promise: 0 },
-  run: { ...LEAVES, get: 1, promise: 2 },
-  workflowShared: { ...LEAVES, get: 1, promise: 2 },
+  run: { ...LEAVES, get: 1, promise: 4 },
+  workflowShared: { ...LEAVES, get: 1, promise: 4 },
 };
 
 /** A callee whose program is of this depth. */
@@ -182,10 +192,7 @@ const makers: Makers = {
     name: random.pick(SIGNAL_NAMES),
   }),
   attach: (random, depth) => ({ kind: 'attach', callee: randomCallee(random, depth - 1, 1) }),
-  combine: (random, depth, context) => {
-    const parts = Array.from({ length: random.int(1, 3) }, () => randomLeaf(random, depth, context));
-    return { kind: 'combine', rule: random.pick(['all', 'race', 'any', 'allSettled']), parts };
-  },
+  combine: (random, depth, context) => randomCombine(random, depth, context, 2),
   orTimeout: (random, depth, context) => ({
     kind: 'orTimeout',
     part: randomLeaf(random, depth, context),
@@ -206,6 +213,16 @@ const makers: Makers = {
   peek: random => ({ kind: 'peek', name: random.pick(PROMISE_NAMES) }),
   settle: random => ({ kind: 'settle', name: random.pick(PROMISE_NAMES), reject: random.chance(0.2) }),
 };
+
+function randomCombine(random: SimRandom, depth: number, context: Kind, levels: number): Combine {
+  const isPlain = random.chance(0.6);
+  const parts = Array.from({ length: random.int(1, 3) }, () =>
+    isPlain && levels > 1 && random.chance(0.3)
+      ? { ...randomCombine(random, depth, context, levels - 1), isPlain }
+      : randomLeaf(random, depth, context),
+  );
+  return { kind: 'combine', rule: random.pick(['all', 'race', 'any', 'allSettled']), parts, isPlain };
+}
 
 const NEEDS_DEPTH: readonly string[] = ['send', 'callAndCancel', 'callAndSignal', 'attach'];
 

@@ -6,6 +6,7 @@ import type { LocalEngine } from '../../runtime/partition/local-engine.ts';
 import { randomCallee } from './programs.ts';
 import type { SimRandom } from './random.ts';
 import type { Look } from './raw.ts';
+import { randomTree } from './raw-tree.ts';
 import { randomSaga } from './tally.ts';
 import { kindOf } from './targets.ts';
 
@@ -26,13 +27,13 @@ const encoder = new TextEncoder();
 export function requestOf(
   target: InvokeRequest['target'],
   body: unknown,
-  options: { readonly idempotencyKey?: string; readonly delayMs?: number } = {},
+  options: { readonly idempotencyKey?: string; readonly limitKey?: string; readonly delayMs?: number } = {},
 ): InvokeRequest {
   const headers = [['content-type', 'application/json']] as const;
   return { target, headers, body: encoder.encode(JSON.stringify(body)), ...options };
 }
 
-const WEIGHTS = { callee: 10, saga: 1.5, raw: 1.2, attach: 1 } as const;
+const WEIGHTS = { callee: 10, saga: 1.5, raw: 4, attach: 1 } as const;
 const SAGA_STEPS_MAX = 6;
 
 export function randomTask(random: SimRandom): Task {
@@ -55,7 +56,9 @@ export function randomTask(random: SimRandom): Task {
       return {
         kind,
         id: engine =>
-          isWorkflow ? engine.workflowId('flow', key) : engine.idempotentId(target, idempotencyKey),
+          isWorkflow
+            ? engine.workflowId({ service: 'flow', key })
+            : engine.idempotentId(target, idempotencyKey),
       };
     }
     default:
@@ -67,7 +70,11 @@ function calleeTask(random: SimRandom, awaits: boolean): Task {
   const { service, handler, key, program } = randomCallee(random, random.int(0, 2), 0);
   const isRun = kindOf({ service, handler }) === 'run';
   const isIdempotent = !isRun && random.chance(0.5);
-  const request = requestOf({ service, handler, key }, program, {
+  // Objects have none.
+  const isScoped = kindOf({ service, handler }) === 'service' && random.chance(0.2);
+  const scope = isScoped ? { scope: random.pick(['s1', 's2']) } : {};
+  const request = requestOf({ service, handler, key, ...scope }, program, {
+    ...(isScoped && random.chance(0.5) ? { limitKey: 'tenant/1' } : {}),
     ...(isIdempotent ? { idempotencyKey: clientKey(random) } : {}),
     ...(random.chance(0.2) ? { delayMs: random.int(0, 5000) } : {}),
   });
@@ -114,6 +121,9 @@ export function randomCrowd(random: SimRandom): readonly Task[] {
 }
 
 function randomLook(random: SimRandom): Look {
+  if (random.chance(0.5)) return randomTree(random);
+  if (random.chance(0.15)) return { op: 'forbidden' };
+  if (random.chance(0.15)) return { op: 'error', behavior: random.pick(['pause', 'fail']) };
   const op = random.pick(['attach', 'output'] as const);
   if (random.chance(0.5)) {
     return { op, target: { workflowTarget: { workflowName: 'flow', workflowKey: workflowKey(random) } } };

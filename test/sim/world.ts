@@ -13,13 +13,14 @@ import { checkFold, checkLeftovers, checkNothingLeft, checkObligations } from '.
 import { Clients } from './clients.ts';
 import { SimDisk } from './disk.ts';
 import { Faults } from './faults.ts';
+import { FunctionHost, type Orphan } from './function-host.ts';
 import { Handlers } from './handlers.ts';
-import { type Orphan, SimLambda } from './lambda.ts';
 import { Machine } from './machine.ts';
 import type { Node } from './node.ts';
 import { Operators } from './operators.ts';
 import { SimRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import { randomSites, type Sites } from './sites.ts';
 import type { Trace } from './trace.ts';
 import type { Violation } from './violation.ts';
 
@@ -32,8 +33,6 @@ const RETENTION_MS_MAX = 5 * 60_000;
 /** Ten times what the longest of many runs took. */
 const EVENTS_MAX = { mixed: 40_000, programs: 200_000 } as const;
 const WATCH_MS = 1000;
-const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:1';
-const SECOND_ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:simulated:2';
 const DEEDS_MAX = 24;
 const PROGRAM_STEPS_MAX = 20;
 
@@ -47,7 +46,7 @@ export class World {
   readonly #random: SimRandom;
   readonly #checkers: Checkers;
   readonly #handlers: Handlers;
-  readonly #lambda: SimLambda;
+  readonly #sites: Sites;
   readonly #clients: Clients;
   readonly #operators: Operators;
   readonly #programs: number;
@@ -72,7 +71,12 @@ export class World {
     this.faults = new Faults(this.#fork('faults'));
     const diskRandom = this.#fork('disk');
     this.disk = new SimDisk(() => diskRandom.float());
-    this.#checkers = new Checkers(this.report, this.scheduler, fact => this.#traceFact(fact));
+    this.#checkers = new Checkers(
+      this.report,
+      this.scheduler,
+      (kind, times) => this.faults.count(kind, times),
+      fact => this.#traceFact(fact),
+    );
     this.#handlers = new Handlers(
       {
         delay: ms => new Promise(resolve => this.scheduler.after(ms, 'function waited', resolve)),
@@ -80,15 +84,18 @@ export class World {
       },
       this.#checkers.handlers,
     );
-    this.#lambda = new SimLambda({
+    this.#sites = randomSites(this.#fork('sites'));
+    const host = new FunctionHost({
       scheduler: this.scheduler,
-      random: this.#fork('lambda'),
+      random: this.#fork('host'),
       faults: this.faults,
       checker: this.#checkers.handlers,
+      live: this.#checkers.live,
       trace,
       handlers: this.#handlers,
+      queued: address => this.#machine.serving?.partition?.invoker.stats(address)?.queued ?? 0,
       durable: () => this.#checkers.log.durable,
-      onSent: (life, arn) => this.#checkers.deployments.sent(life, arn),
+      onSent: (life, address) => this.#checkers.deployments.sent(life, address),
       onCut: (life, attempt) => this.#checkers.lives.cut(life, attempt),
     });
     const outside = {
@@ -104,7 +111,7 @@ export class World {
       ...outside,
       random: this.#fork('operators'),
       clients: this.#clients,
-      arns: [ARN, SECOND_ARN],
+      sites: this.#sites,
     });
     this.#machine = new Machine({
       seed,
@@ -112,7 +119,8 @@ export class World {
       trace,
       disk: this.disk,
       faults: this.faults,
-      lambda: this.#lambda,
+      host,
+      sites: this.#sites,
       checkers: this.#checkers,
       report: this.report,
       onReady: node => this.#ready(node),
@@ -165,7 +173,7 @@ export class World {
   #ready(node: Node): void {
     if (this.#isRegistered) return;
     const { engine } = node;
-    engine?.register({ arn: ARN }).then(
+    engine?.register({ address: this.#sites[0].address }).then(
       () => {
         this.#isRegistered = true;
       },
@@ -213,25 +221,20 @@ export class World {
   }
 
   /** Only the core's guard is between it and the journal, once a later attempt is the current one. */
-  #propose({ life, attempt, seenEntries, payload }: Orphan): void {
+  #propose({ life, attempt, seenEntries, version, response, isLive }: Orphan): void {
     const partition = this.#machine.serving?.partition;
     if (partition === undefined || !this.faults.isOn) return;
     // One of an earlier life under the same id comes too late as well.
     const isOver = this.#checkers.lives.lives.get(life.id) !== life;
     if (attempt >= life.attempt && !isOver) return;
-    const inv = this.#checkers.model.get('invocation', life.id);
-    const version = inv?.pinned?.protocolVersion ?? 6;
-    const outcome = readAttempt(
-      { kind: 'response', payload },
-      ARN,
-      version,
-      partition.ids,
-      this.scheduler.wallMs(),
-    );
+    const result = { kind: 'response', ...response } as const;
+    const outcome = readAttempt(result, version, partition.ids, this.scheduler.wallMs());
     if (outcome.kind !== 'answered') return;
-    const { ops, end } = outcome.answer;
-    if (end.kind !== 'completed' && end.kind !== 'suspended') return;
+    const { ops, end: read } = outcome.answer;
+    const end = read.kind === 'missing' && isLive ? ({ kind: 'goesOn' } as const) : read;
+    if (end.kind === 'missing' || end.kind === 'failed') return;
     this.faults.count(isOver ? 'zombieOfEarlierLife' : 'zombieAnswer');
+    if (end.kind === 'goesOn') this.faults.count('zombiePart');
     partition.propose({
       type: 'attempt',
       id: life.id,
@@ -251,9 +254,11 @@ export class World {
     const partition = node?.partition;
     if (partition !== undefined && node?.isQuiet) {
       const { model } = this.#checkers;
-      checkObligations(this.report, partition, model, [ARN, SECOND_ARN]);
+      const addresses = this.#sites.map(({ name }) => name);
+      checkObligations(this.report, partition, model, addresses);
       checkLeftovers(this.report, model);
       this.#checkers.checkRows();
+      this.#checkers.live.watch(model, this.#machine.upSinceMs);
       this.#checkers.timers.overdue(model, Math.max(this.#steadySinceMs, this.#machine.upSinceMs));
       if (this.#random.chance(0.1)) checkFold(this.report, partition, model, 'while running');
     }
@@ -343,6 +348,8 @@ export class World {
     const { faults } = this;
     if (command.type === 'patchState' && outcome === 'stale') faults.count('stalePatch');
     if (outcome !== 'applied' && outcome !== 'ended') return;
+    const life = 'id' in command ? this.#checkers.lives.lives.get(command.id) : undefined;
+    if (life !== undefined && this.#checkers.live.isLive(life)) faults.count(`${command.type} while live`);
     faults.count(`command ${command.type}`);
     if (command.type !== 'attempt') return;
     for (const { op } of command.ops) faults.count(`op ${op}`);

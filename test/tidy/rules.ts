@@ -8,9 +8,10 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'runtime/format': ['runtime/core', 'protocol', 'runtime/platform/error.ts'],
   'runtime/log': ['runtime/platform'],
   'runtime/store': ['runtime/platform'],
+  'runtime/objects': ['runtime/platform'],
   'runtime/timers': ['runtime/core', 'runtime/platform'],
   // `format` reads an answer the same way when it arrives and when its record is replayed.
-  'runtime/invoker': ['protocol', 'runtime/core', 'runtime/format', 'runtime/platform'],
+  'runtime/invoker': ['protocol', 'runtime/core', 'runtime/format', 'runtime/objects', 'runtime/platform'],
   // A server of its own that speaks Lambda's API: it knows nothing of the orchestrator.
   'runtime/invoker/emulator': ['runtime/platform/error.ts'],
   'runtime/partition': [

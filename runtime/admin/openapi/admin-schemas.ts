@@ -28,9 +28,19 @@ const SETTINGS = {
   'abort_timeout?': duration,
 };
 
+const LAMBDA = {
+  'arn?': text('Qualified ARN of a Lambda function'),
+  'assume_role_arn?': text('The role that the function is called as'),
+  'assume_role_external_id?': text('Goes with the role'),
+};
+
 const DEPLOYMENT = {
   id: text(),
-  arn: text('Qualified ARN of the Lambda function'),
+  ...LAMBDA,
+  'compression?': oneOf('Zstd'),
+  'uri?': text('Address of an HTTP endpoint'),
+  'protocol_type?': oneOf('RequestResponse', 'BidiStream'),
+  'http_version?': oneOf('HTTP/1.1', 'HTTP/2.0'),
   'additional_headers?': map(text()),
   'metadata?': map(text()),
   created_at: instant,
@@ -40,6 +50,9 @@ const DEPLOYMENT = {
 };
 
 const ADDRESS = {
+  ...LAMBDA,
+  'uri?': text('Address of an HTTP endpoint, in place of a function; may have a path'),
+  'use_http_11?': flag('Speak HTTP/1.1 to it; otherwise HTTP/2, over http:// with prior knowledge'),
   'additional_headers?': map(text()),
   'dry_run?': flag('Tell what would be, change nothing'),
 };
@@ -101,13 +114,15 @@ export const SCHEMAS = {
   Deployments: object({
     deployments: list(object({ ...DEPLOYMENT, services: list(object({ name: text(), revision: whole() })) })),
   }),
-  Register: object({
-    arn: text('Qualified ARN of the Lambda function'),
-    ...ADDRESS,
-    'metadata?': map(text()),
-    'force?': flag('Discover a known address again and overwrite what it offered'),
-    'breaking?': flag('Allow removed handlers and changed types of services'),
-  }),
+  Register: object(
+    {
+      ...ADDRESS,
+      'metadata?': map(text()),
+      'force?': flag('Discover a known address again and overwrite what it offered'),
+      'breaking?': flag('Allow removed handlers and changed types of services'),
+    },
+    'Has either `arn` or `uri`',
+  ),
   Registered: object({
     id: text(),
     services: list(schemaRef('Service')),
@@ -116,7 +131,6 @@ export const SCHEMAS = {
     'sdk_version?': text(),
   }),
   ChangeDeployment: object({
-    'arn?': text(),
     ...ADDRESS,
     'overwrite?': flag('Discover it again and take what is there'),
   }),
@@ -125,6 +139,7 @@ export const SCHEMAS = {
     object_key: text(),
     new_state: { ...map(bytes), description: 'Replaces the whole state of the key' },
     'version?': text('Change nothing if the state is another one by then'),
+    'scope?': text('Of a workflow'),
   }),
   Invocation: object(
     {
@@ -133,6 +148,8 @@ export const SCHEMAS = {
       target_service_name: text(),
       target_service_ty: oneOf('service', 'virtual_object', 'workflow'),
       'target_service_key?': text(),
+      'scope?': text(),
+      'limit_key?': text(),
       target_handler_name: text(),
       'target_handler_ty?': oneOf('exclusive', 'shared', 'workflow'),
       invoked_by: oneOf('ingress', 'service', 'restart_as_new'),
@@ -177,6 +194,7 @@ export const QUERY = {
   from: { schema: { type: 'integer', minimum: 0 }, description: 'Index of a journal entry' },
   limit: { schema: { type: 'integer', minimum: 0, maximum: 1000 }, description: 'Number of entries' },
   key: { schema: text(), required: true, description: 'Key of the object or workflow' },
+  scope: { schema: text(), description: 'Scope of the workflow' },
 } as const satisfies Readonly<Record<string, Json>>;
 
 export type QueryName = keyof typeof QUERY;

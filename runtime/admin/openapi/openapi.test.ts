@@ -69,6 +69,8 @@ test('the routes of a plain service', async () => {
   expect(Object.keys(paths).filter(path => path.includes(`${target}/`) || path.endsWith(target))).toEqual([
     `/${target}`,
     `/${target}/send`,
+    `/restate/scope/{scope}/call/${target}`,
+    `/restate/scope/{scope}/send/${target}`,
     `/restate/invocation/${target}/{idempotencyKey}/attach`,
     `/restate/invocation/${target}/{idempotencyKey}/output`,
   ]);
@@ -108,15 +110,30 @@ test('the run of a workflow is known by its key', async () => {
   expect(Object.keys(paths).filter(path => !path.includes('wakeable'))).toEqual([
     '/Signup/{key}/run',
     '/Signup/{key}/run/send',
+    '/restate/scope/{scope}/call/Signup/{key}/run',
+    '/restate/scope/{scope}/send/Signup/{key}/run',
     '/restate/workflow/Signup/{key}/attach',
     '/restate/workflow/Signup/{key}/output',
     '/Signup/{key}/click',
     '/Signup/{key}/click/send',
+    '/restate/scope/{scope}/call/Signup/{key}/click',
+    '/restate/scope/{scope}/send/Signup/{key}/click',
     '/restate/invocation/Signup/{key}/click/{idempotencyKey}/attach',
     '/restate/invocation/Signup/{key}/click/{idempotencyKey}/output',
   ]);
   expect(paths['/Signup/{key}/run'].post.parameters).toEqual([{ $ref: '#/components/parameters/key' }]);
   expect(paths['/restate/workflow/Signup/{key}/output'].get.responses).toHaveProperty('470');
+});
+
+test('calls in a scope have ids and parameters of their own; objects have none', async () => {
+  const { paths } = await documentOf('/services/Signup/openapi');
+  const named = (name: string) => ({ $ref: `#/components/parameters/${name}` });
+  expect(paths['/restate/scope/{scope}/send/Signup/{key}/click'].post).toMatchObject({
+    operationId: 'click.sendInScope',
+    parameters: ['scope', 'key', 'delay', 'idempotencyKey', 'limitKey'].map(named),
+  });
+  const object = await documentOf('/services/Counter/openapi');
+  expect(Object.keys(object.paths).some(path => path.includes('scope'))).toBe(false);
 });
 
 const AT = '#/components/schemas/S';

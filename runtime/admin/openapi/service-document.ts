@@ -56,10 +56,16 @@ function handlerPaths(service: ServiceMetadata, handler: HandlerMetadata): Path[
   const keyed = service.type !== 'service';
   const target = keyed ? `${service.name}/{key}/${handler.name}` : `${service.name}/${handler.name}`;
   const key = keyed ? [parameter('key')] : [];
-  return [...invokePaths(target, key, handler), ...resultPaths(service, target, key, handler)];
+  const inScopes = service.type !== 'virtualObject';
+  return [...invokePaths(target, key, handler, inScopes), ...resultPaths(service, target, key, handler)];
 }
 
-function invokePaths(target: string, key: readonly Json[], handler: HandlerMetadata): Path[] {
+function invokePaths(
+  target: string,
+  key: readonly Json[],
+  handler: HandlerMetadata,
+  inScopes: boolean,
+): Path[] {
   const { name, documentation } = handler;
   const known = isRun(handler) ? [] : [parameter('idempotencyKey')];
   const body = requestBody(handler);
@@ -82,7 +88,23 @@ function invokePaths(target: string, key: readonly Json[], handler: HandlerMetad
   return [
     [`/${target}`, { post: call }],
     [`/${target}/send`, { post: send }],
+    ...(inScopes ? [inScope(`call/${target}`, call), inScope(`send/${target}`, send)] : []),
   ];
+}
+
+/** The same in a scope, under an id of its own. */
+function inScope(
+  path: string,
+  operation: { operationId: string; summary: string; parameters: Json[] },
+): Path {
+  const { operationId, summary, parameters } = operation;
+  const scoped = {
+    ...operation,
+    operationId: `${operationId}InScope`,
+    summary: `${summary}, in a scope`,
+    parameters: [parameter('scope'), ...parameters, parameter('limitKey')],
+  };
+  return [`/restate/scope/{scope}/${path}`, { post: scoped }];
 }
 
 function resultPaths(
@@ -207,6 +229,19 @@ const PARAMETERS = {
     in: 'query',
     description: 'How long to wait before it starts: `10s`, `1h 30m` or ISO 8601, `PT10S`',
     schema: text(),
+  },
+  scope: {
+    name: 'scope',
+    in: 'path',
+    required: true,
+    description: 'A name space of keys and idempotency keys',
+    schema: { type: 'string', pattern: '^[a-zA-Z0-9_.-]{1,36}$' },
+  },
+  limitKey: {
+    name: 'x-restate-limit-key',
+    in: 'header',
+    description: 'What limits of running handlers go by within the scope: `a` or `a/b`',
+    schema: { type: 'string', pattern: '^[a-zA-Z0-9_.-]{1,36}(/[a-zA-Z0-9_.-]{1,36})?$' },
   },
   awakeableId: { name: 'awakeableId', in: 'path', required: true, schema: text() },
 };

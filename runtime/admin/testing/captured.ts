@@ -88,7 +88,7 @@ export function serviceOf(json: CapturedService): ServiceMetadata {
 export function deploymentOf(json: CapturedDeployment): Deployment {
   return {
     id: json.id as Deployment['id'],
-    arn: json.arn ?? 'arn:aws:lambda:us-east-1:123456789012:function:f:1',
+    endpoint: { kind: 'lambda', arn: json.arn ?? 'arn:aws:lambda:us-east-1:123456789012:function:f:1' },
     additionalHeaders: Object.entries(json.additional_headers ?? {}),
     metadata: json.metadata ?? {},
     createdAt: Date.parse(json.created_at ?? '1970-01-01T00:00:00Z'),

@@ -8,6 +8,7 @@ import type {
   Entry,
   Invocation,
   InvocationId,
+  Keyed,
   ServiceMetadata,
 } from '../../core/model.ts';
 import { Exchange, type Sent } from '../../ingress/testing/scripted-engine.ts';
@@ -101,8 +102,8 @@ export class Script implements Operations {
     return this.heldBy;
   }
 
-  state(service: string, key: string) {
-    this.asked.push(['state', service, key]);
+  state(of: Keyed) {
+    this.asked.push(['state', of]);
     return this.stored;
   }
   patchState(request: PatchStateRequest, done: (outcome: Outcome) => void) {

@@ -1,9 +1,10 @@
+import { afterFresh } from '../awaiting.ts';
 import { checkAttempt } from '../check.ts';
 import type { AttemptEnd, CommandOf } from '../command.ts';
 import type { Draft, Working } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
 import { end, startAttempt } from '../lifecycle.ts';
-import { type Awaiting, CANCEL, type Invocation, NO_FAILURES, TIME_MAX } from '../model.ts';
+import { CANCEL, type Invocation, NO_FAILURES, TIME_MAX } from '../model.ts';
 import { move } from '../move.ts';
 import { applyOp } from '../ops/index.ts';
 
@@ -11,8 +12,8 @@ import { applyOp } from '../ops/index.ts';
 const RACE_RETRY_MS = 500;
 
 /**
- * The whole answer of one attempt. C4: only the current attempt of a running invocation counts. C6: its entries
- * are all applied or, when one of them is not acceptable, none.
+ * The whole answer of one attempt, or a part of a live one. C4: only the current attempt of a running invocation
+ * counts. C6: its entries are all applied or, when one of them is not acceptable, none.
  */
 export function attempt(draft: Draft, command: CommandOf<'attempt'>): Outcome {
   const inv = draft.invocation(command.id);
@@ -47,13 +48,18 @@ const finish: {
     inv.failures = NO_FAILURES;
     inv.retryCount = 0;
     if (pausesNow(inv)) return;
-    if (hasArrived(inv, awaiting, seenEntries)) startAttempt(draft, inv, 'notify');
+    const left = afterFresh(inv, awaiting, seenEntries);
+    if (left === undefined) startAttempt(draft, inv, 'notify');
     else {
       inv.fresh = [];
-      move(inv, 'await', { status: 'suspended', awaiting });
+      move(inv, 'await', { status: 'suspended', awaiting: left });
     }
   },
   failed: fail,
+  goesOn(_draft, inv) {
+    // It gets on: what broke it before is no reason to give up on it.
+    inv.failures = NO_FAILURES;
+  },
 };
 
 /** An operator asked for it while the attempt ran; a result that came with it is looked at when it is resumed. */
@@ -64,16 +70,9 @@ function pausesNow(inv: Working<Invocation>): boolean {
   return true;
 }
 
-/**
- * Whether something it waits for came while the attempt ran. What the attempt was started with does not count:
- * the handler has seen that and still waits, for instance for a second cancellation after it caught a first.
- */
-function hasArrived(inv: Invocation, awaiting: Awaiting, seenEntries: number): boolean {
-  return inv.fresh.some(({ index, id }) => {
-    if (index < seenEntries) return false;
-    return typeof id === 'number' ? awaiting.completions.includes(id) : awaiting.signals.includes(id.signal);
-  });
-}
+/** Whether it was cancelled while the attempt ran; the handler has had its chance to see an earlier cancellation. */
+const wasCancelled = ({ fresh }: Invocation, seenEntries: number): boolean =>
+  fresh.some(({ index, id }) => index >= seenEntries && typeof id !== 'number' && id.signal === CANCEL);
 
 function fail(
   draft: Draft,
@@ -83,7 +82,7 @@ function fail(
 ): void {
   inv.lastFailure = { ...failure, at: draft.at, attempt: inv.attempt };
   inv.retryCount += 1;
-  const isCancelled = hasArrived(inv, { completions: [], signals: [CANCEL] }, seenEntries);
+  const isCancelled = wasCancelled(inv, seenEntries);
   inv.fresh = [];
   switch (after.kind) {
     case 'retry': {

@@ -9,7 +9,7 @@ import { isDeterministic, newestHandler, roleOf } from '../registry.ts';
  * and key, so finding the id, running or retained, is finding the earlier request.
  */
 export function invoke(draft: Draft, command: CommandOf<'invoke'>): Outcome {
-  const { minted, target, headers, body, idempotencyKey, startAt } = command;
+  const { minted, target, headers, body, idempotencyKey, limitKey, startAt } = command;
   const { id } = minted;
   if (minted.deterministic && (draft.isActive(id) || draft.completed(id) !== undefined))
     return 'alreadyAccepted';
@@ -19,6 +19,7 @@ export function invoke(draft: Draft, command: CommandOf<'invoke'>): Outcome {
   // It became a workflow, or ceased to be one, after the id was minted.
   if (isDeterministic(role, idempotencyKey) !== minted.deterministic) return 'unknownTarget';
   const source = { kind: 'ingress' } as const;
-  accept(draft, { minted, target, role, source, idempotencyKey, listeners: [] }, { headers, body, startAt });
+  const creation = { minted, target, role, source, idempotencyKey, limitKey, listeners: [] };
+  accept(draft, creation, { headers, body, startAt });
   return 'applied';
 }

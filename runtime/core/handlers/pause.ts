@@ -4,7 +4,7 @@ import type { Outcome } from '../effect.ts';
 import { move } from '../move.ts';
 
 /**
- * An attempt under way is left to end, so that nothing it did is repeated; between attempts it takes effect at once.
+ * An attempt under way is left to end (a live one is asked to), so that nothing it did is repeated; between attempts it takes effect at once.
  * One that waits for something has nothing to pause.
  */
 export function pause(draft: Draft, { id }: CommandOf<'pause'>): Outcome {
@@ -14,6 +14,7 @@ export function pause(draft: Draft, { id }: CommandOf<'pause'>): Outcome {
   switch (state.status) {
     case 'running':
       move(inv, 'pause', { status: 'running', pausing: true });
+      draft.attemptChanged(inv);
       return 'applied';
     case 'backingOff':
       draft.stopTimer(state.timer);

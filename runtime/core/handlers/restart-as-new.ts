@@ -3,6 +3,7 @@ import type { Draft } from '../draft.ts';
 import type { Outcome } from '../effect.ts';
 import { begin, create, repin } from '../lifecycle.ts';
 import type { CompletedInvocation } from '../model.ts';
+import { addCompletionId } from '../ops/completion-ids.ts';
 import { handlerIn, newestHandler, roleOf } from '../registry.ts';
 
 /**
@@ -28,6 +29,7 @@ export function restartAsNew(draft: Draft, command: CommandOf<'restartAsNew'>): 
     role,
     source: { kind: 'restart', id, entries: kept.entries.length },
     idempotencyKey: undefined,
+    limitKey: row.limitKey,
     listeners: [],
   });
   if (kept.entries.length > 1) inv.pinned = pinOf(row);
@@ -44,6 +46,8 @@ export function restartAsNew(draft: Draft, command: CommandOf<'restartAsNew'>): 
     if (!wanted.has(index++)) continue;
     draft.append(inv, entry);
     if (entry.kind === 'input' || entry.kind === 'command') inv.commands += 1;
+    if (entry.kind === 'completion' && entry.result.kind === 'failure')
+      inv.failedIds = addCompletionId(inv.failedIds, entry.completionId);
   }
   inv.completionIds = kept.completionIds;
   begin(draft, inv, 'new');

@@ -6,7 +6,7 @@ import { type Invocation, NO_FAILURES } from '../model.ts';
 import { move } from '../move.ts';
 
 /**
- * Gives a paused invocation a fresh retry budget; one that backs off is retried now, and one that is suspended looks
+ * Gives a paused invocation a fresh retry budget, and the steps in its handler theirs; one that backs off is retried now, and one that is suspended looks
  * again, which is how it gets to another deployment.
  */
 export function resume(draft: Draft, { id, deployment }: CommandOf<'resume'>): Outcome {
@@ -21,6 +21,7 @@ export function resume(draft: Draft, { id, deployment }: CommandOf<'resume'>): O
   }
   if (state.status === 'backingOff') draft.stopTimer(state.timer);
   inv.failures = NO_FAILURES;
+  inv.retryCount = 0;
   startAttempt(draft, inv, 'resume');
   return 'applied';
 }

@@ -58,6 +58,7 @@ function begin(
     role: roleOf(found),
     source: { kind: 'invocation', id: inv.id, target: inv.target } as const,
     idempotencyKey: op.idempotencyKey,
+    limitKey: op.limitKey,
     listeners,
   };
   accept(draft, creation, { headers: op.headers, body: op.parameter, startAt });

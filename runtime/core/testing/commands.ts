@@ -3,9 +3,11 @@
  * follows `inv_` in its id. Whoever tests the run of a workflow gives one key one name, as its id follows from the key.
  */
 import type { AttemptEnd, Command, Minted, Op } from '../command.ts';
+import { anyOf } from '../future.ts';
 import type {
   Deployment,
   DeploymentId,
+  Future,
   InvocationId,
   NotificationResult,
   Result,
@@ -147,7 +149,11 @@ export const invoke = (
 export type AnswerEnd =
   | 'completed'
   | { awaits: readonly number[]; signals?: readonly SignalId[] }
-  | { fails: string; after: 'pause' | 'kill' | number };
+  /** A future tree (V7). */
+  | { future: Future }
+  | { fails: string; after: 'pause' | 'kill' | number }
+  /** A part of a live attempt. */
+  | 'goesOn';
 
 export const attempt = (
   name: string,
@@ -166,9 +172,10 @@ export const attempt = (
 });
 
 function endOf(end: AnswerEnd): AttemptEnd {
-  if (end === 'completed') return { kind: 'completed' };
+  if (end === 'completed' || end === 'goesOn') return { kind: end };
+  if ('future' in end) return { kind: 'suspended', awaiting: end.future };
   if ('awaits' in end) {
-    return { kind: 'suspended', awaiting: { completions: end.awaits, signals: end.signals ?? [1] } };
+    return { kind: 'suspended', awaiting: anyOf(end.awaits, end.signals ?? [1]) };
   }
   const after =
     typeof end.after === 'number'
@@ -226,8 +233,7 @@ export const restart = (
 /** `of` is `Obj/key`. */
 export const patch = (of: string, state: Readonly<Record<string, string>>, version?: string): Command => ({
   type: 'patchState',
-  service: of.split('/')[0] ?? '',
-  key: of.split('/')[1] ?? '',
+  of: { service: of.split('/')[0] ?? '', key: of.split('/')[1] ?? '' },
   patch: { version, entries: Object.entries(state).map(([key, value]) => [key, bytes(value)] as const) },
 });
 

@@ -76,6 +76,8 @@ export interface DeploymentOptions {
   /** `Svc` has handlers `a` and `b`, `Obj…` has `set` (exclusive) and `get` (shared), `Wf…` has `run` and `ask`. */
   readonly services?: readonly string[];
   readonly protocol?: readonly [min: number, max: number];
+  /** The version agreed on. @default 6 */
+  readonly negotiated?: number;
 }
 
 export function deployment(name: string, options: DeploymentOptions = {}): Deployment {
@@ -83,13 +85,13 @@ export function deployment(name: string, options: DeploymentOptions = {}): Deplo
   const [minProtocolVersion, maxProtocolVersion] = options.protocol ?? [5, 7];
   return {
     id: `dp_${name}` as DeploymentId,
-    arn: `arn:${name}`,
+    endpoint: { kind: 'lambda', arn: `arn:${name}` },
     additionalHeaders: [],
     metadata: {},
     createdAt: 0,
     minProtocolVersion,
     maxProtocolVersion,
-    protocolVersion: Math.min(maxProtocolVersion, 6),
+    protocolVersion: Math.min(maxProtocolVersion, options.negotiated ?? 6),
     services: (options.services ?? ['Svc']).map(service => ({
       name: service,
       type: shapeOf(service).type,

@@ -2,7 +2,7 @@
 import { apply } from '../apply.ts';
 import type { Command, Op } from '../command.ts';
 import type { Effect, Outcome } from '../effect.ts';
-import type { DurablePromise, Invocation, NotificationResult } from '../model.ts';
+import type { DurablePromise, Future, Invocation, NotificationResult } from '../model.ts';
 import type { TableName, TableWrite } from '../table.ts';
 import { register, text } from './commands.ts';
 import { deployment, MemoryView } from './memory-view.ts';
@@ -84,7 +84,7 @@ function describe(command: Command): string {
       const { version, entries } = command.patch;
       const state = entries.map(([key, value]) => `${key} "${text(value)}"`).join(', ');
       const guard = version === undefined ? '' : ` at version ${version}`;
-      return `patchState ${command.service}/${command.key} {${state}}${guard}`;
+      return `patchState ${command.of.service}/${command.of.key} {${state}}${guard}`;
     }
     case 'registerDeployment':
       return `registerDeployment ${command.deployment.id}`;
@@ -104,9 +104,15 @@ function describeOp(op: Op): string {
 
 function describeEnd(end: Extract<Command, { type: 'attempt' }>['end']): string {
   if (end.kind === 'completed') return 'completed';
-  if (end.kind === 'suspended')
-    return `awaits [${[...end.awaiting.completions, ...end.awaiting.signals.map(s => `signal ${s}`)].join(', ')}]`;
+  if (end.kind === 'goesOn') return 'and goes on';
+  if (end.kind === 'suspended') return `awaits ${describeFuture(end.awaiting)}`;
   return `failed "${end.failure.message}", ${end.after.kind}`;
+}
+
+/** `[…]` is any of them. */
+function describeFuture({ combinator, completions, signals, nested }: Future): string {
+  const children = [...completions, ...signals.map(s => `signal ${s}`), ...nested.map(describeFuture)];
+  return `${combinator === 'any' ? '' : combinator}[${children.join(', ')}]`;
 }
 
 function describeResult(result: NotificationResult): string {
@@ -165,6 +171,9 @@ const describeListener = ({ caller, completionId }: DurablePromise['listeners'][
 
 function describeStatus(state: Invocation['state']): string {
   if (state.status === 'running') return state.pausing ? 'running, to pause' : 'running';
+  // One of V5 and V6 never changes.
+  if (state.status === 'suspended' && state.awaiting.combinator !== 'any')
+    return `suspended on ${describeFuture(state.awaiting)}`;
   if (state.status !== 'queued') return state.status;
   const { previous, next } = state;
   return `queued${previous === undefined ? '' : ` behind ${previous}`}${next === undefined ? '' : ` before ${next}`}`;
@@ -189,6 +198,8 @@ function describeEffect(effect: Effect): string {
       return `armTimer ${effect.timer}`;
     case 'completed':
       return `completed ${effect.id} ${describeResult(effect.result)}`;
+    case 'attemptChanged':
+      return `attemptChanged ${effect.id} #${effect.attempt} from ${effect.first} with ${effect.entries.length}`;
     default:
       return `${effect.type} ${effect.id} #${effect.attempt}`;
   }

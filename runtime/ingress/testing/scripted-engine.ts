@@ -7,6 +7,7 @@ import type { Outcome } from '../../core/effect.ts';
 import type {
   HandlerMetadata,
   InvocationId,
+  Keyed,
   NotificationResult,
   ServiceMetadata,
   SignalId,
@@ -66,7 +67,7 @@ export class ScriptedEngine implements Invocations {
   readonly invoked: InvokeRequest[] = [];
   readonly signals: (readonly [InvocationId, SignalId, NotificationResult])[] = [];
   readonly idempotent: (readonly [Target, string])[] = [];
-  readonly workflows: (readonly [service: string, key: string])[] = [];
+  readonly workflows: Keyed[] = [];
   readonly waiters = new Set<(reply: Reply) => void>();
   outcome: InvokeOutcome = { kind: 'accepted', id: ID };
   /** What waiting and reading find. */
@@ -101,8 +102,8 @@ export class ScriptedEngine implements Invocations {
     this.idempotent.push([target, idempotencyKey]);
     return this.idIs;
   }
-  workflowId(service: string, key: string): InvocationId {
-    this.workflows.push([service, key]);
+  workflowId(of: Keyed): InvocationId {
+    this.workflows.push(of);
     return this.idIs;
   }
   awaitResult(_id: InvocationId, done: (reply: Reply) => void): (() => void) | undefined {

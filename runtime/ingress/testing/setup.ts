@@ -12,7 +12,7 @@ export function setUp(limits: IngressLimits = {}) {
   const object = [handlerMetadata('add', { type: 'exclusive' }), ...shared];
   const engine = new ScriptedEngine([
     serviceMetadata('Svc', [
-      ...['echo', 'nothing', 'longsleep', 'fail', 'send'].map(name => handlerMetadata(name)),
+      ...['echo', 'nothing', 'longsleep', 'fail', 'send', 'whoami'].map(name => handlerMetadata(name)),
       handlerMetadata('hidden', { public: false }),
       handlerMetadata('any', { input: { required: false, contentType: '*/*' } }),
       handlerMetadata('text', { input: { required: false, contentType: 'text/*' } }),

@@ -378,13 +378,17 @@ test('a warm environment is used again, and stands still in between', async () =
 });
 
 test('a waiting request whose caller has gone is not started', async () => {
-  const slow = [1, 2].map(() => call(client, 'verbs', { do: 'sleep', ms: 300 }));
-  while (lambda.environments().filter(one => one.function === 'verbs' && one.busy).length < 2) await sleep(5);
+  const slow = [1, 2].map(() => call(client, 'verbs', { do: 'sleep', ms: 60_000 }));
+  const busy = () => lambda.environments().filter(one => one.function === 'verbs' && one.busy);
+  while (busy().length < 2) await sleep(5);
   const left = request(`${lambda.url}${at('verbs')}`, { method: 'POST' });
   left.on('error', () => left.destroy());
   left.end('{"do":"say","name":"Nobody"}');
   await sleep(100);
   left.destroy();
+  await sleep(100);
+  // Now there is room for those who wait.
+  for (const { pid } of busy()) process.kill(pid, 'SIGKILL');
   await Promise.all(slow);
   await call(client, 'verbs', {});
   expect(logged.some(one => one.text.includes('Nobody'))).toBe(false);

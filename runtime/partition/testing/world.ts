@@ -1,11 +1,24 @@
-/** Test support: a partition in this process, over storages that outlive it, and a Lambda that a test answers. */
+/**
+ * Test support: a partition in this process, over storages that outlive it, and a Lambda, HTTP endpoints and streams
+ * that a test answers.
+ */
 import { contentTypeOf, FrameWriter } from '@holdfast/protocol';
+import type { Endpoint } from '../../core/model.ts';
 import type { LambdaClient, LambdaResult } from '../../invoker/lambda-client.ts';
+import { createLambdaTransport } from '../../invoker/lambda-transport.ts';
+import type {
+  ExchangeResult,
+  HandlerRequest,
+  RequestIdentity,
+  StreamEvents,
+  Transport,
+} from '../../invoker/transport.ts';
+import { createTransports } from '../../invoker/transports.ts';
 import type { Log } from '../../log/log.ts';
 import { MemoryLogStorage, openMemoryLog } from '../../log/memory-log.ts';
 import type { Clock, Logger, Random, Timers } from '../../platform/ports.ts';
 import { MemoryStoreStorage, openMemoryStore } from '../../store/memory-store.ts';
-import { LocalEngine } from '../local-engine.ts';
+import { type EngineOptions, LocalEngine } from '../local-engine.ts';
 import { Partition } from '../partition.ts';
 import type { ServiceDefaults } from '../registration.ts';
 
@@ -31,6 +44,23 @@ export interface Call {
   aborted: boolean;
 }
 
+/** What was asked of an HTTP endpoint. */
+export interface HttpCall {
+  readonly endpoint: Endpoint;
+  readonly request: HandlerRequest;
+  readonly done: (result: ExchangeResult) => void;
+}
+
+/** A bidirectional stream, and what the orchestrator has done with it. */
+export interface LiveCall {
+  readonly endpoint: Endpoint;
+  readonly request: HandlerRequest;
+  readonly events: StreamEvents;
+  readonly written: Uint8Array[];
+  inputClosed: boolean;
+  aborted: boolean;
+}
+
 const silent: Logger = {
   debug: () => undefined,
   info: () => undefined,
@@ -43,6 +73,9 @@ export class World {
   readonly store = new MemoryStoreStorage();
   /** Every Lambda call, of all openings. */
   readonly calls: Call[] = [];
+  /** Every HTTP exchange, and every stream. */
+  readonly httpCalls: HttpCall[] = [];
+  readonly streams: LiveCall[] = [];
   readonly failures: Error[] = [];
   now = 1_000_000;
   private scheduled: { readonly at: number; readonly callback: () => void }[] = [];
@@ -85,9 +118,50 @@ export class World {
     close: async () => undefined,
   };
 
+  readonly transports = createTransports(
+    createLambdaTransport({ client: this.client, timers: this.timers }),
+    {
+      of: endpoint => this.http(endpoint),
+    },
+  );
+
+  private http(endpoint: Endpoint): Transport {
+    return {
+      exchange: (request, _limits, done) => {
+        this.httpCalls.push({ endpoint, request, done });
+        return { abort: () => undefined };
+      },
+      stream: (request, events) => {
+        const written: Uint8Array[] = [];
+        const call: LiveCall = { endpoint, request, events, written, inputClosed: false, aborted: false };
+        this.streams.push(call);
+        return {
+          write: bytes => {
+            written.push(bytes);
+            return true;
+          },
+          end: () => {
+            call.inputClosed = true;
+          },
+          abort: () => {
+            call.aborted = true;
+          },
+          pause: () => undefined,
+          resume: () => undefined,
+        };
+      },
+    };
+  }
+
   /** Another opening of the same storages: a restart, when the one before has ended. */
-  async open(options: { readonly concurrencyLimit?: number; readonly log?: Log } = {}): Promise<Partition> {
-    const { clock, timers, random, client } = this;
+  async open(
+    options: {
+      readonly concurrencyLimit?: number;
+      readonly log?: Log;
+      readonly identity?: RequestIdentity;
+    } = {},
+  ): Promise<Partition> {
+    const { clock, timers, random, transports } = this;
     const onFailure = (error: Error) => void this.failures.push(error);
     const opening = Partition.open({
       log: options.log ?? openMemoryLog(this.log, { onFailure, defer: step => queueMicrotask(step) }),
@@ -96,7 +170,8 @@ export class World {
       timers,
       random,
       logger: silent,
-      client,
+      transports,
+      identity: options.identity,
       eagerStateBytesMax: 1024 * 1024,
       concurrencyLimit: options.concurrencyLimit ?? 10,
       invokeTimeoutMs: 1000,
@@ -107,10 +182,12 @@ export class World {
     return await opening;
   }
 
-  engine(partition: Partition, lookUpFunction?: (arn: string) => Promise<unknown>): LocalEngine {
-    const { clock, random, client } = this;
-    const optional = lookUpFunction === undefined ? {} : { lookUpFunction };
-    return new LocalEngine({ partition, client, clock, random, defaults: DEFAULTS, ...optional });
+  engine(
+    partition: Partition,
+    options: Partial<Omit<EngineOptions, 'partition' | 'transports'>> = {},
+  ): LocalEngine {
+    const { clock, random, transports } = this;
+    return new LocalEngine({ partition, transports, clock, random, defaults: DEFAULTS, ...options });
   }
 
   /** Lets time pass, and what it makes due run. */
@@ -123,8 +200,8 @@ export class World {
   }
 
   /** Answers a call as a handler would. */
-  async answer(index: number, write: (frames: FrameWriter) => void): Promise<void> {
-    this.calls[index]?.done(respond(write));
+  async answer(index: number, write: (frames: FrameWriter) => void, version = 6): Promise<void> {
+    this.calls[index]?.done(respond(write, version));
     await settled();
   }
 }
@@ -134,12 +211,12 @@ export async function settled(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await Promise.resolve();
 }
 
-function respond(write: (frames: FrameWriter) => void): LambdaResult {
+function respond(write: (frames: FrameWriter) => void, version: number): LambdaResult {
   const frames = new FrameWriter();
   write(frames);
   const answer = {
     statusCode: 200,
-    headers: { 'content-type': contentTypeOf(6) },
+    headers: { 'content-type': contentTypeOf(version) },
     isBase64Encoded: true,
     body: Buffer.from(frames.finish()).toString('base64'),
   };

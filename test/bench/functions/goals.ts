@@ -50,6 +50,18 @@ const goals = service({
   },
 });
 
+/** The same ten steps behind Lambda and behind HTTP/2, where it is another service (`SERVICE`). */
+const steps = service({
+  name: process.env['SERVICE'] ?? 'Steps',
+  handlers: {
+    ten: async (ctx: Context) => {
+      let sum = 0;
+      for (let i = 0; i < 10; i++) sum += await ctx.run('step', () => i);
+      return sum;
+    },
+  },
+});
+
 const account = object({
   name: 'Account',
   handlers: {
@@ -64,4 +76,5 @@ const account = object({
   },
 });
 
-export const handler = createEndpointHandler({ services: [goals, account] });
+export const services = [goals, account, steps];
+export const handler = createEndpointHandler({ services });

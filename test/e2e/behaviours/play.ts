@@ -2,26 +2,48 @@
  * How a row of the table is played: invoke over HTTP, look at it through the admin API, crash the orchestrator if
  * the variant says so, compare what came out.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import {
+  type AdminClient,
   HttpError,
+  type HttpHandlers,
+  type IngressClient,
   type InvocationStatus,
   type InvocationView,
   type JournalEntry,
-  type Stack,
   until,
 } from '../harness/index.ts';
+import { type Condition, type SdkName, servicesOf, type Variant } from './dimensions.ts';
 import type { Notes } from './notes.ts';
-import type { SdkName } from './sdk.ts';
 
 const RESULT_TIMEOUT_MS = 15_000;
+/** A connected handler that has sent nothing for so long waits for something. */
+const QUIET_MS = 120;
+
+/** Attempts by the way in which they are made. */
+export interface Attempts {
+  /** Of request and response: every wait ends one. */
+  readonly answered: number;
+  /** The same on protocol 7, where it differs: what completes nothing wakes nobody. */
+  readonly v7?: number;
+  /** On a stream: one, and another one after each failure. @default 1 */
+  readonly streamed?: number;
+  /** Of request and response with lazy state, where every read is a wait. @default not compared */
+  readonly lazy?: number;
+}
+
+export const attempts = (answered: number, rest: Omit<Attempts, 'answered'>): Attempts => ({
+  answered,
+  ...rest,
+});
 
 export interface Expected {
   /** Of the handler; a function looks at it itself. */
   readonly result?: unknown;
   readonly failure?: { code: number; message: string; metadata?: Record<string, string> };
-  /** Lambda calls that reached the handler. Not compared after a crash, which repeats the ones under way. */
-  readonly attempts?: number;
+  /** Requests that reached the handler. Not compared after a crash, which repeats the ones under way. */
+  readonly attempts?: number | Attempts;
   /** Entries by type, notifications with a plus: `Input Run +Run Output`. */
   readonly journal?: string;
 }
@@ -49,9 +71,33 @@ export class Run {
   async until(status: InvocationStatus): Promise<void> {
     let last: InvocationStatus | undefined;
     await until(`${this.id} ${status}`, async () => {
-      last = (await this.view()).status;
+      // The peer shows an invocation a moment later than the journal of whoever called it.
+      last = (await this.#play.stack.admin.invocation(this.id))?.status;
       if (last === 'completed' && status !== 'completed') throw new Error(`${this.id} has ended already`);
       return last === status;
+    });
+  }
+
+  /**
+   * Until it has come to where it waits for something, in its `attempt`-th attempt at the earliest. On a stream it
+   * waits connected, so that nothing tells but that it has begun and is quiet.
+   */
+  async waits(attempt = 1): Promise<void> {
+    const streams = this.#play.variant.transport === 'http2';
+    if (!streams) {
+      if (attempt > 1) {
+        await until(`attempt ${attempt} of ${this.id}`, async () => (await this.view()).attempt >= attempt);
+      }
+      return this.until('suspended');
+    }
+    await until(`${this.id} waits`, async () => {
+      const before = await this.#play.stack.admin.invocation(this.id);
+      if (before === undefined) return false;
+      if (before.status === 'completed') throw new Error(`${this.id} has ended already`);
+      if (before.status !== 'running' || this.count('attempt') === 0) return false;
+      await pause(QUIET_MS);
+      const after = await this.view();
+      return after.status === 'running' && after.journal_size === before.journal_size;
     });
   }
 
@@ -89,10 +135,22 @@ export class Run {
   }
 }
 
+/** What rows see of a whole system. */
+export interface Played {
+  readonly ingress: IngressClient;
+  readonly admin: AdminClient;
+  /** Registers what is served by this name; the id of the deployment. */
+  register(endpoint: string): Promise<string>;
+  /** Names of what is in the object store on behalf of an invocation. */
+  objects(invocationId: string): readonly string[];
+  /** A server over HTTP that serves `<sdk>Mortal` alone, registered. */
+  mortal(sdk: SdkName): Promise<Pick<HttpHandlers, 'kill' | 'restart'>>;
+}
+
 export interface PlayOptions {
-  readonly stack: Stack;
+  readonly stack: Played;
   readonly notes: Notes;
-  readonly sdk: SdkName;
+  readonly variant: Variant;
   readonly row: string;
   /** Undefined: the orchestrator lives on. */
   readonly crash: (() => Promise<void>) | undefined;
@@ -101,32 +159,48 @@ export interface PlayOptions {
 }
 
 export class Play {
-  readonly stack: Stack;
+  readonly stack: Played;
   readonly notes: Notes;
+  readonly variant: Variant;
   readonly sdk: SdkName;
+  /** Prefix of the names of the services. */
+  readonly services: string;
   readonly pauseMs: number;
   readonly killed: boolean;
   readonly #row: string;
   readonly #crash: (() => Promise<void>) | undefined;
 
-  constructor({ stack, notes, sdk, row, crash, pauseMs }: PlayOptions) {
+  constructor({ stack, notes, variant, row, crash, pauseMs }: PlayOptions) {
     this.stack = stack;
     this.notes = notes;
-    this.sdk = sdk;
+    this.variant = variant;
+    this.sdk = variant.sdk;
+    this.services = servicesOf(variant);
     this.pauseMs = pauseMs;
-    this.killed = crash !== undefined;
+    this.killed = variant.killed;
     this.#row = row;
     this.#crash = crash;
   }
 
   /** Of a handler of the main service, or `Object/key/handler` of another one of the SDK. */
   target(handler: string): string {
-    return handler.includes('/') ? `${this.sdk}${handler}` : `${this.sdk}/${handler}`;
+    return handler.includes('/') ? `${this.services}${handler}` : `${this.services}/${handler}`;
   }
 
-  /** Unique over rows, SDKs and variants. */
+  /** Unique over rows and variants. */
   key(label = 'key'): string {
-    return `${this.sdk}-${this.#row}-${this.killed ? 'killed' : 'plain'}-${label}`.replaceAll(/[^\w-]/g, '_');
+    const { transport, version } = this.variant;
+    const variant = `${this.services}-${transport}-${version}-${this.killed ? 'killed' : 'plain'}`;
+    return `${variant}-${this.#row}-${label}`.replaceAll(/[^\w-]/g, '_');
+  }
+
+  /** As many as are expected here; undefined: any number. */
+  attempts(expected: number | Attempts): number | undefined {
+    const { transport, version, state } = this.variant;
+    const given = typeof expected === 'number' ? { answered: expected } : expected;
+    if (transport === 'http2') return given.streamed ?? Math.min(given.answered, 1);
+    if (state === 'lazy') return given.lazy;
+    return version >= 7 ? (given.v7 ?? given.answered) : given.answered;
   }
 
   /** Here the orchestrator is killed, if this is the variant in which it is, and started again. */
@@ -167,11 +241,14 @@ export class Play {
     return this.stack.ingress.attach(run.id, AbortSignal.timeout(RESULT_TIMEOUT_MS));
   }
 
-  async #check(run: Run, { attempts, journal }: Expected): Promise<void> {
+  async #check(run: Run, { attempts: given, journal }: Expected): Promise<void> {
     if (journal !== undefined) expect(await run.journal()).toBe(journal);
-    if (attempts === undefined || this.killed) return;
-    const seen = { handler: run.count('attempt'), admin: (await run.view()).attempt };
-    expect(seen, 'attempts').toEqual({ handler: attempts, admin: attempts });
+    const count = given === undefined || this.killed ? undefined : this.attempts(given);
+    if (count === undefined) return;
+    const { attempt, last_failure } = await run.view();
+    const failed = last_failure === undefined ? '' : `, of which one failed: ${JSON.stringify(last_failure)}`;
+    const seen = { handler: run.count('attempt'), admin: attempt };
+    expect(seen, `attempts${failed}`).toEqual({ handler: count, admin: count });
   }
 
   /** An operation of the admin API on an invocation; its status. */
@@ -230,10 +307,19 @@ export interface Row {
   readonly killable: boolean;
   /** It is about what only this orchestrator has, so that there is nothing to compare. */
   readonly oursOnly?: boolean;
+  /** Whether it is played with lazy state too. */
+  readonly usesState?: boolean;
+  /** Where it exists: all of them must hold. */
+  readonly conditions?: readonly Condition[];
   readonly play: (t: Play) => Promise<void>;
 }
 
 export const oursOnly = (row: Row): Row => ({ ...row, oursOnly: true });
+export const usesState = (row: Row): Row => ({ ...row, usesState: true });
+export const only = (condition: Condition, row: Row): Row => ({
+  ...row,
+  conditions: [...(row.conditions ?? []), condition],
+});
 
 /** A handler's input. */
 export type Json =
@@ -275,7 +361,7 @@ export function simple(row: SimpleRow): Row {
         return;
       }
       const run = await t.send(handler, input);
-      if (t.killed || drive !== undefined) await run.until(waits);
+      if (t.killed || drive !== undefined) await (waits === 'suspended' ? run.waits() : run.until(waits));
       await t.interrupt();
       await drive?.(t, run);
       await t.expect(run, expected);

@@ -3,12 +3,13 @@
  * so the same source is built once with each.
  */
 import type * as official from '@restatedev/restate-sdk/lambda';
+import { type SdkName, type StateKind, servicesOf } from './dimensions.ts';
 
 export type Sdk = Pick<
   typeof official,
   | 'CancelledError'
-  | 'createEndpointHandler'
   | 'handlers'
+  | 'PauseError'
   | 'object'
   | 'RestatePromise'
   | 'RetryableError'
@@ -19,6 +20,8 @@ export type Sdk = Pick<
   | 'TimeoutError'
   | 'workflow'
 >;
+/** What an endpoint serves. */
+export type Services = Parameters<typeof official.createEndpointHandler>[0]['services'];
 export type Context = official.Context;
 export type ExplicitContext = official.internal.ContextInternal;
 export type InvocationId = official.InvocationId;
@@ -29,17 +32,19 @@ export type WorkflowSharedContext = official.WorkflowSharedContext;
 export type Serde<T> = official.Serde<T>;
 export type RestatePromise<T> = official.RestatePromise<T>;
 
-/** Which SDK's services a function serves and calls. */
+/** Prefixes of the services that handlers serve and call. */
 export interface Names {
-  readonly own: SdkName;
-  readonly other: SdkName;
+  readonly own: string;
+  /** Of the other SDK. */
+  readonly other: string;
 }
 
-/** Prefix of the names of the services that an SDK serves. */
-export const SDK_NAMES = ['Official', 'Holdfast'] as const;
-export type SdkName = (typeof SDK_NAMES)[number];
+export const namesOf = (sdk: SdkName, state: StateKind = 'eager'): Names => ({
+  own: servicesOf({ sdk, state }),
+  other: servicesOf({ sdk: sdk === 'Official' ? 'Holdfast' : 'Official', state }),
+});
 
-export const privateServiceOf = (sdk: SdkName): string => `${sdk}Private`;
+export const privateServiceOf = (services: string): string => `${services}Private`;
 
 /**
  * How long handlers wait where the orchestrator is killed meanwhile: longer than all rows take to get there and two

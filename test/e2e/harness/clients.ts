@@ -155,6 +155,11 @@ export interface JournalEntry {
   readonly failure?: { readonly code: number; readonly message: string };
 }
 
+/** A deployment as `POST /deployments` takes it. */
+export type Registration =
+  | { readonly arn: string }
+  | { readonly uri: string; readonly use_http_11?: boolean };
+
 /** Operators' side. */
 export class AdminClient {
   readonly url: string;
@@ -162,9 +167,10 @@ export class AdminClient {
     this.url = url;
   }
 
-  /** Id of the deployment. */
-  async register(arn: string): Promise<string> {
-    const response = await fetch(`${this.url}/deployments`, { method: 'POST', ...jsonBody({ arn }) });
+  /** A function by its ARN, or what else the API takes; the id of the deployment. */
+  async register(what: string | Registration): Promise<string> {
+    const body = typeof what === 'string' ? { arn: what } : what;
+    const response = await fetch(`${this.url}/deployments`, { method: 'POST', ...jsonBody(body) });
     return ((await succeeded('POST', 'deployments', response)) as { id: string }).id;
   }
 

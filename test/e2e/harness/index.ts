@@ -9,8 +9,11 @@ export {
   type InvocationView,
   type JournalEntry,
   type PreviewedValue,
+  type Registration,
   type SendAnswer,
 } from './clients.ts';
+export { HttpHandlers, type HttpHandlersOptions } from './http-handlers.ts';
+export { FOREIGN_PUBLIC_KEY, IDENTITY_PUBLIC_KEY, writeIdentityKey } from './identity.ts';
 export type { EnvironmentInfo, FunctionSettings, LambdaOptions, LambdaServer } from './lambda.ts';
 export { type Endpoints, Orchestrator, type OrchestratorOptions } from './orchestrator.ts';
 export { type Exit, type RunningProcess, startProcess, type TempDir, tempDir } from './processes.ts';

@@ -17,6 +17,8 @@ export interface OrchestratorOptions {
   readonly lambdaUrl: string;
   /** By name, as in docs/guides/settings.md, for example `{ storeFlushInterval: '50ms' }`. */
   readonly settings?: Readonly<Record<string, string | number>>;
+  /** More variables, such as the address of another AWS service. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Where compiled code is kept between starts. An orderly stop writes it; later starts take half the time. */
   readonly compileCache?: string;
   /** Every line of its log. */
@@ -121,7 +123,7 @@ export class Orchestrator {
   }
 
   #environment(): Record<string, string> {
-    const { settings = {}, dataDir, lambdaUrl, compileCache } = this.#options;
+    const { settings = {}, dataDir, lambdaUrl, compileCache, env } = this.#options;
     const given = Object.entries(settings).map(([name, value]) => [variableOf(name), String(value)]);
     return {
       PATH: process.env['PATH'] ?? '',
@@ -133,6 +135,7 @@ export class Orchestrator {
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
       ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+      ...env,
       ...Object.fromEntries(given),
     };
   }

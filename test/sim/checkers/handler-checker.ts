@@ -67,17 +67,26 @@ export class HandlerChecker {
   }
 
   /** The body of an attempt's request: its journal is a prefix of what the log has. */
-  sent(body: Uint8Array): { readonly life: Life; readonly knownEntries: number } | undefined {
+  sent(
+    body: Uint8Array,
+    version: number,
+  ): { readonly life: Life; readonly knownEntries: number } | undefined {
     const [start, ...entries] = decodeFrames(body);
     if (start === undefined) return undefined;
-    const { debugId, knownEntries, randomSeed } = decodeMessage('Start', start.payload);
+    const message = decodeMessage('Start', start.payload);
+    const { debugId, knownEntries, randomSeed } = message;
     const life = this.#lives.get(debugId);
     if (life === undefined || life.journal.length < knownEntries) {
       const durable = life?.journal.length ?? 'none';
       this.#report('P1', `${debugId} is sent with ${knownEntries} entries, of which ${durable} are durable`);
       return undefined;
     }
-    if (randomSeed !== life.randomSeed) this.#report('C6', `${debugId} is sent with another random seed`);
+    if (version >= 6 && randomSeed !== life.randomSeed)
+      this.#report('C6', `${debugId} is sent with another random seed`);
+    const asCalled = [life.target.scope, life.limitKey, life.idempotencyKey];
+    const told = [message.scope, message.limitKey, message.idempotencyKey];
+    if (version >= 7 && !isDeepStrictEqual(told, asCalled))
+      this.#report('C6', `${debugId} is told ${told}, it was called with ${asCalled}`);
     if (entries.length !== knownEntries) {
       this.#report('C6', `${debugId} is sent with ${entries.length} entries, its row says ${knownEntries}`);
     }

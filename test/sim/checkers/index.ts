@@ -7,6 +7,7 @@ import { DeploymentChecker } from './deployment-checker.ts';
 import { HandlerChecker } from './handler-checker.ts';
 import { KeyChecker } from './key-checker.ts';
 import { type Appended, LifeChecker } from './life-checker.ts';
+import { LiveChecker } from './live-checker.ts';
 import { type Fact, LogChecker } from './log-checker.ts';
 import type { ModelState } from './model-state.ts';
 import { ObjectChecker } from './object-checker.ts';
@@ -16,6 +17,7 @@ import { RestartChecker } from './restart-checker.ts';
 import { SignalChecker } from './signal-checker.ts';
 import { TallyChecker } from './tally-checker.ts';
 import { TimerChecker } from './timer-checker.ts';
+import { WakeChecker } from './wake-checker.ts';
 
 export class Checkers {
   readonly log: LogChecker;
@@ -26,14 +28,27 @@ export class Checkers {
   readonly objects: ObjectChecker;
   readonly promises: PromiseChecker;
   readonly deployments: DeploymentChecker;
+  readonly live: LiveChecker;
+  readonly #wakes: WakeChecker;
   readonly #signals: SignalChecker;
   readonly #pauses: PauseChecker;
   readonly #restarts: RestartChecker;
   readonly #tallies: TallyChecker;
 
-  constructor(report: Report, scheduler: Scheduler, onFact: (fact: Fact) => void) {
+  constructor(
+    report: Report,
+    scheduler: Scheduler,
+    count: (kind: string, times?: number) => void,
+    onFact: (fact: Fact) => void,
+  ) {
     const clock = { nowMs: () => scheduler.nowMs, wallMs: () => scheduler.wallMs() };
-    this.lives = new LifeChecker(report, clock.nowMs, appended => this.#appended(appended));
+    this.live = new LiveChecker(report, count, clock.nowMs);
+    this.lives = new LifeChecker(
+      report,
+      clock.nowMs,
+      appended => this.#appended(appended),
+      (life, command, isRefused, fact) => this.live.recorded(life, command, isRefused, fact),
+    );
     const { lives } = this.lives;
     this.timers = new TimerChecker(report, clock, lives);
     this.handlers = new HandlerChecker(report, lives);
@@ -45,6 +60,7 @@ export class Checkers {
     this.#pauses = new PauseChecker(report, lives);
     this.#restarts = new RestartChecker(report, lives);
     this.#tallies = new TallyChecker(report, lives);
+    this.#wakes = new WakeChecker(report, count, lives);
     this.log = new LogChecker(report, (fact, before) => {
       onFact(fact);
       this.#fact(fact, before);
@@ -76,6 +92,8 @@ export class Checkers {
     this.#signals.entry(appended);
     this.#restarts.entry(appended);
     this.#tallies.entry(appended);
+    this.live.entry(appended);
+    this.#wakes.entry(appended);
   }
 
   #fact(fact: Fact, before: ModelState): void {
@@ -90,6 +108,7 @@ export class Checkers {
     this.#pauses.fact(fact, wasOpen);
     this.#restarts.fact(fact);
     this.#tallies.fact(fact);
+    this.#wakes.fact(fact);
     this.timers.fact(fact);
   }
 

@@ -1,5 +1,5 @@
 /**
- * C3: a result never changes. C4: only the current attempt extends or ends a journal, once. C6: a journal index has
+ * C3: a result never changes. C4: only the current attempt extends or ends a journal, and ends it once. C6: a journal index has
  * one value for ever, an attempt's entries are all applied or none. C7: a completion comes once. W2: while an
  * idempotent invocation runs or is retained, its key creates no other.
  */
@@ -40,6 +40,7 @@ export class LifeChecker {
   readonly #report: Report;
   readonly #nowMs: () => number;
   readonly #onEntry: (appended: Appended) => void;
+  readonly #onAttempt: (life: Life, command: CommandOf<'attempt'>, isRefused: boolean, fact: Fact) => void;
   /** Completions that were delivered, by life and completion id. */
   readonly #completed = new Set<string>();
   /** Whose result a call or attach awaits. */
@@ -49,10 +50,16 @@ export class LifeChecker {
   readonly #cut = new Set<string>();
   readonly #idempotent = new Map<string, InvocationId>();
 
-  constructor(report: Report, nowMs: () => number, onEntry: (appended: Appended) => void) {
+  constructor(
+    report: Report,
+    nowMs: () => number,
+    onEntry: (appended: Appended) => void,
+    onAttempt: (life: Life, command: CommandOf<'attempt'>, isRefused: boolean, fact: Fact) => void,
+  ) {
     this.#report = report;
     this.#nowMs = nowMs;
     this.#onEntry = onEntry;
+    this.#onAttempt = onAttempt;
   }
 
   fact(fact: Fact, before: ModelState): void {
@@ -107,7 +114,7 @@ export class LifeChecker {
   }
 
   #begin(inv: Invocation, before: ModelState, fact: Fact): void {
-    const { id, target, idempotencyKey, randomSeed } = inv;
+    const { id, target, idempotencyKey, limitKey, randomSeed } = inv;
     const previous = this.lives.get(id);
     if (before.get('invocation', id) !== undefined) {
       this.#report('W2', `${id} is created again by record ${fact.position} while it runs`);
@@ -122,7 +129,8 @@ export class LifeChecker {
     }
     const startAt = inv.state.status === 'scheduled' ? inv.state.startAt : 0;
     const bornAt = fact.position;
-    this.lives.begin({ id, target, bornAt, randomSeed, idempotencyKey, startAt, createdMs: this.#nowMs() });
+    const createdMs = this.#nowMs();
+    this.lives.begin({ id, target, bornAt, randomSeed, idempotencyKey, limitKey, startAt, createdMs });
   }
 
   #attemptEnded(command: CommandOf<'attempt'>, fact: Fact, before: ModelState): void {
@@ -133,7 +141,14 @@ export class LifeChecker {
       this.#report('C4', `attempt ${command.attempt} of ${command.id} was accepted, which is ${current}`);
       return;
     }
-    life.open = false;
+    const after = fact.writes.find(write => write.table === 'invocation' && write.key === command.id);
+    const inv = after?.row as Invocation | undefined;
+    const was = before.get('invocation', command.id);
+    // A part that is refused ends its attempt.
+    const isRefused =
+      inv !== undefined && inv.lastFailure !== was?.lastFailure && command.end.kind !== 'failed';
+    life.open = command.end.kind === 'goesOn' && !isRefused;
+    this.#onAttempt(life, command, isRefused, fact);
     if (command.ops.length > 0 && this.#cut.has(`${nameOf(life)}/${command.attempt}`)) {
       this.#report(
         'C6',
@@ -150,13 +165,9 @@ export class LifeChecker {
       } else if (op.op === 'attach' || op.op === 'getOutput')
         this.#targets.set(name(op.completionId), op.target);
     }
-    const after = fact.writes.find(write => write.table === 'invocation' && write.key === command.id);
-    const inv = after?.row as Invocation | undefined;
-    const was = before.get('invocation', command.id);
     if (inv === undefined || was === undefined) return;
     const all = command.ops.filter(op => op.op !== 'runCompletion').length;
     const grown = inv.commands - was.commands;
-    const isRefused = inv.lastFailure !== was.lastFailure && command.end.kind !== 'failed';
     if (grown !== (isRefused ? 0 : all)) {
       this.#report(
         'C6',

@@ -16,6 +16,7 @@ export interface Life {
   readonly bornAt: number;
   readonly randomSeed: bigint;
   readonly idempotencyKey: string | undefined;
+  readonly limitKey: string | undefined;
   readonly startAt: number;
   /** True time at which it was accepted. */
   readonly createdMs: number;
@@ -38,7 +39,7 @@ export const nameOf = ({ id, number }: Life): string => (number === 1 ? id : `${
 
 type Begun = Pick<
   Life,
-  'id' | 'target' | 'bornAt' | 'randomSeed' | 'idempotencyKey' | 'startAt' | 'createdMs'
+  'id' | 'target' | 'bornAt' | 'randomSeed' | 'idempotencyKey' | 'limitKey' | 'startAt' | 'createdMs'
 >;
 
 export class Lives {

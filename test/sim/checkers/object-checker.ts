@@ -202,8 +202,8 @@ export class ObjectChecker {
     this.#report('O1', `shared ${nameOf(life)} reads ${what} at record ${position}; the states were ${were}`);
   }
 
-  #patch({ service, key, patch }: CommandOf<'patchState'>, fact: Fact): void {
-    const of = { service, key };
+  #patch({ of, patch }: CommandOf<'patchState'>, fact: Fact): void {
+    const { service } = of;
     if (this.#keys.holder(of) !== undefined) {
       // More than the row takes are refused.
       if (fact.outcome === 'applied') this.#object(of).patches.push(patch);

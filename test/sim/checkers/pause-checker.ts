@@ -49,7 +49,8 @@ export class PauseChecker {
     else {
       const row = writes.find(({ table, key }) => table === 'invocation' && key === command.id)?.row;
       const gaveUp = row !== undefined && 'state' in row && row.state.status === 'paused';
-      if (gaveUp || this.#paused.has(life)) this.#paused.set(life, 'paused');
+      const ends = command.end.kind !== 'goesOn';
+      if (gaveUp || (ends && this.#paused.has(life))) this.#paused.set(life, 'paused');
     }
   }
 }

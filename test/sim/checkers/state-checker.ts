@@ -37,7 +37,7 @@ export function checkObligations(
   report: Report,
   partition: Partition,
   model: ModelState,
-  arns: readonly string[],
+  addresses: readonly string[],
 ): void {
   let unsent = 0;
   let running = 0;
@@ -66,12 +66,20 @@ export function checkObligations(
       }
     }
   }
-  const queued = arns.reduce((sum, arn) => sum + (partition.invoker.stats(arn)?.queued ?? 0), 0);
+  const lanes = addresses.flatMap(address => partition.invoker.stats(address) ?? []);
+  const queued = lanes.reduce((sum, lane) => sum + lane.queued, 0);
   if (unsent > queued) {
     report('C2', `${unsent} running invocations have no call under way, ${queued} attempts wait for a slot`);
   }
   const { active } = partition.invoker;
   if (active > running) report('C8', `${active} attempts have a slot or wait for one, ${running} should`);
+  const slots = lanes.reduce((sum, lane) => sum + lane.running, 0);
+  if (slots + queued !== active) {
+    report(
+      'C8',
+      `${slots} slots are taken and ${queued} attempts wait for one, there are ${active} attempts`,
+    );
+  }
 }
 
 /** Only when nothing is on its way to the log: each row belongs to one that is there. */

@@ -242,10 +242,7 @@ export const KEYED_MUTANTS: readonly Mutant[] = [
     name: 'a workflow runs again',
     edits: {
       'runtime/partition/ids.ts': [
-        [
-          "return this.keyed(['wf', service, key], key);",
-          "return this.keyed(['wf', service, key, String(this.random.uint32())], key);",
-        ],
+        ["return this.keyed('wf', of, []);", "return this.keyed('wf', of, [String(this.random.float())]);"],
       ],
     },
     found: ['W2'],
@@ -280,8 +277,8 @@ export const KEYED_MUTANTS: readonly Mutant[] = [
     edits: {
       'runtime/core/lifecycle.ts': [
         [
-          "  notify(draft, inv, { kind: 'signal', signal, result }, { signal });",
-          "  if (typeof signal === 'number' || inv.state.status === 'suspended') notify(draft, inv, { kind: 'signal', signal, result }, { signal });",
+          "  notify(draft, inv, { kind: 'signal', signal, result }, { signal }, result);",
+          "  if (typeof signal === 'number' || inv.state.status === 'suspended') notify(draft, inv, { kind: 'signal', signal, result }, { signal }, result);",
         ],
       ],
     },

@@ -6,4 +6,6 @@ export interface Mutant {
   readonly edits: Readonly<Record<string, readonly (readonly [find: string, replace: string])[]>>;
   /** The invariants of which one is seen to break first. */
   readonly found: readonly string[];
+  /** A seed that found it, where few do: looked at first. */
+  readonly from?: number;
 }

@@ -52,7 +52,7 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
     name: 'a pause is forgotten when the attempt suspends',
     edits: {
       'runtime/core/handlers/attempt.ts': [
-        ['    if (pausesNow(inv)) return;\n    if (hasArrived', '    if (hasArrived'],
+        ['    if (pausesNow(inv)) return;\n    const left', '    const left'],
       ],
     },
     found: ['O2'],
@@ -79,8 +79,8 @@ export const OPERATED_MUTANTS: readonly Mutant[] = [
     edits: {
       'runtime/core/lifecycle.ts': [
         [
-          "  } else if (inv.state.status === 'suspended') {",
-          "  } else if (inv.state.status === 'paused') {\n    startAttempt(draft, inv, 'resume');\n  } else if (inv.state.status === 'suspended') {",
+          "  } else if (state.status === 'suspended') {",
+          "  } else if (state.status === 'paused') {\n    startAttempt(draft, inv, 'resume');\n  } else if (state.status === 'suspended') {",
         ],
       ],
     },

@@ -109,7 +109,7 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
         ],
       ],
     },
-    found: ['W2'],
+    found: ['W2', 'C4'],
   },
   {
     name: 'a restart forgets running attempts',
@@ -142,7 +142,7 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
         ],
       ],
     },
-    found: ['P1'],
+    found: ['P1', 'A2'],
   },
   {
     name: 'a delivered completion stays pending',
@@ -153,19 +153,19 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     name: 'what came during the attempt does not wake it',
     edits: {
       'runtime/core/handlers/attempt.ts': [
-        ['if (hasArrived(inv, awaiting, seenEntries)) startAttempt', 'if (inv.entries < 0) startAttempt'],
+        [
+          'const left = afterFresh(inv, awaiting, seenEntries);',
+          'const left = inv.entries < 0 ? afterFresh(inv, awaiting, seenEntries) : awaiting;',
+        ],
       ],
     },
-    found: ['liveness'],
+    found: ['liveness', 'A4'],
   },
   {
     name: 'a handler may wait for what it was given',
     edits: {
       'runtime/core/check.ts': [
-        [
-          'if (completions.some(id => coming.has(id))) return undefined;',
-          'if (coming.size >= 0) return undefined;',
-        ],
+        ['if (canComplete(left, id =>', 'if (coming.size >= 0 || canComplete(left, id =>'],
       ],
     },
     found: ['liveness'],
@@ -243,8 +243,8 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     edits: {
       'sdk-lambda/machine/machine.ts': [
         [
-          'if (!this.#results.has(received.id)) this.#results.set(received.id, received.notification);',
-          'this.#results.set(received.id, received.notification);',
+          'if (!this.#results.has(id)) this.#results.set(id, notification);',
+          'this.#results.set(id, notification);',
         ],
       ],
     },
@@ -273,10 +273,13 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     name: 'a signal wakes nobody',
     edits: {
       'runtime/core/lifecycle.ts': [
-        ['    if (wakes) startAttempt', "    if (wakes && typeof id === 'number') startAttempt"],
+        [
+          'const awaiting = after(state.awaiting, fresh);',
+          "const awaiting = typeof id === 'number' ? after(state.awaiting, fresh) : state.awaiting;",
+        ],
       ],
     },
-    found: ['liveness'],
+    found: ['liveness', 'A4'],
   },
   {
     name: 'a resume leaves the retry timer',
@@ -303,10 +306,13 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     name: 'the SDK compares a command with the one after it',
     edits: {
       'sdk-lambda/machine/machine.ts': [
-        ['const recorded = this.#recorded[index - 1];', 'const recorded = this.#recorded[index];'],
+        [
+          'const recorded = this.#recorded[this.#commandsIssued++];',
+          'const recorded = this.#recorded[++this.#commandsIssued];',
+        ],
       ],
     },
-    found: ['C6', 'W2', 'liveness', 'C7'],
+    found: ['C6', 'W2', 'liveness', 'C7', 'A1'],
   },
   {
     name: 'an old leader still writes to the log',

@@ -41,6 +41,12 @@ export const steps = (sdk: Sdk, notes: Notes) => ({
     return sdk.RestatePromise.all([run('a'), run('b'), run('c')]);
   },
 
+  tenSteps: async (ctx: Context): Promise<number> => {
+    let sum = 0;
+    for (let i = 0; i < 10; i++) sum += await ctx.run(`step ${i}`, () => i);
+    return sum;
+  },
+
   /** The result of the one that succeeds is there although the other one fails beside it. */
   runBesideFlaky: async (ctx: Context): Promise<unknown> => {
     const { id } = ctx.request();
@@ -117,6 +123,11 @@ export const steps = (sdk: Sdk, notes: Notes) => ({
     return Date.now();
   },
 
+  twoSleeps: async (ctx: Context): Promise<unknown> => {
+    await sdk.RestatePromise.all([ctx.sleep(1500), ctx.sleep(750)]);
+    return ['long', 'short'];
+  },
+
   manySleeps: async (ctx: Context, input: { count: number; ms: number }): Promise<unknown> => {
     const sleeps = Array.from({ length: input.count }, (_, i) => ctx.sleep(input.ms + (i % 5)).map(() => i));
     return sdk.RestatePromise.all(sleeps);
@@ -128,6 +139,13 @@ export const steps = (sdk: Sdk, notes: Notes) => ({
     const held = notes.mark(id, 'busy');
     while (notes.read(id, 'release') === undefined) await new Promise(done => setTimeout(done, 10));
     return { held };
+  },
+
+  /** Waits for ever, and notes when its attempt is over. */
+  tellsItsEnd: async (ctx: Context): Promise<void> => {
+    const { id, attemptCompletedSignal } = ctx.request();
+    attemptCompletedSignal.addEventListener('abort', () => notes.mark(id, 'told'));
+    await ctx.sleep(600_000);
   },
 
   /** Takes another way at its second attempt. */

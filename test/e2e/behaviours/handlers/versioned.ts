@@ -1,16 +1,9 @@
 /** A service of which several revisions are deployed: they differ in what they answer, and in what they can. */
 import { countedAll } from '../counted.ts';
 import { functionNotes } from '../notes.ts';
-import type { Context, Sdk } from '../sdk.ts';
+import type { Context, Sdk, Services } from '../sdk.ts';
 
-const env = (name: string): string => {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set`);
-  return value;
-};
-
-export const defineVersioned = (sdk: Sdk): ReturnType<Sdk['createEndpointHandler']> => {
-  const revision = Number(env('REVISION'));
+export const versionedServices = (sdk: Sdk, name: string, revision: number): Services => {
   const notes = functionNotes();
   const retryPolicy = {
     initialInterval: 10,
@@ -36,7 +29,5 @@ export const defineVersioned = (sdk: Sdk): ReturnType<Sdk['createEndpointHandler
     },
   };
   const handlers = countedAll(notes, revision === 3 ? { which: all.which } : all, fn => fn);
-  return sdk.createEndpointHandler({
-    services: [sdk.service({ name: env('SERVICE'), handlers, options: { retryPolicy } })],
-  });
+  return [sdk.service({ name, handlers, options: { retryPolicy } })];
 };

@@ -1,7 +1,9 @@
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { interruptedStory, type Row, type Run, refusal, simple, story } from '../play.ts';
+import { METADATA } from '../dimensions.ts';
+import { interruptedStory, only, type Row, type Run, refusal, simple, story } from '../play.ts';
 import { privateServiceOf } from '../sdk.ts';
+import { lateService } from '../versions.ts';
 
 const CALL = 'Input Call +CallInvocationId +Call Output';
 const SEND = 'Input OneWayCall +CallInvocationId Output';
@@ -32,7 +34,7 @@ export const CALLS: readonly Row[] = [
   }),
   interruptedStory('call of a slow callee', async t => {
     const run = await t.send('callSlow', t.pauseMs);
-    if (t.killed) await run.until('suspended');
+    if (t.killed) await run.waits();
     await t.interrupt();
     const { body } = await t.attach(run);
     await t.expect(run, { result: body, attempts: 2, journal: CALL });
@@ -71,18 +73,24 @@ export const CALLS: readonly Row[] = [
     handler: 'callWithHeaders',
     expected: { result: expect.objectContaining({ custom: 'from a handler' }), attempts: 2 },
   }),
-  simple({
-    name: 'a terminal error of a callee is caught',
-    handler: 'callTerminal',
-    input: ERROR,
-    expected: { result: { name: 'TerminalError', ...ERROR }, attempts: 2, journal: CALL },
-  }),
-  simple({
-    name: 'a terminal error of a callee reaches the caller',
-    handler: 'callTerminal',
-    input: { ...ERROR, rethrow: true },
-    expected: { failure: ERROR, attempts: 2, journal: CALL },
-  }),
+  only(
+    METADATA,
+    simple({
+      name: 'a terminal error of a callee is caught',
+      handler: 'callTerminal',
+      input: ERROR,
+      expected: { result: { name: 'TerminalError', ...ERROR }, attempts: 2, journal: CALL },
+    }),
+  ),
+  only(
+    METADATA,
+    simple({
+      name: 'a terminal error of a callee reaches the caller',
+      handler: 'callTerminal',
+      input: { ...ERROR, rethrow: true },
+      expected: { failure: ERROR, attempts: 2, journal: CALL },
+    }),
+  ),
   simple({
     name: 'generic call',
     handler: 'genericCall',
@@ -186,7 +194,7 @@ export const CALLS: readonly Row[] = [
       () => 'broken',
     );
     const run = t.run((await t.stack.ingress.send(t.target('sleeper'), 0, options)).invocationId);
-    if (t.killed) await run.until('suspended');
+    if (t.killed) await run.waits();
     await t.interrupt();
     expect((await call()).id).toBe(run.id);
     expect(await broken).toBe(t.killed ? 'broken' : 'answered');
@@ -217,17 +225,17 @@ export const CALLS: readonly Row[] = [
   }),
 
   interruptedStory('a call of what is not registered waits for it', async t => {
-    const late = `${t.sdk}Late${t.killed ? 'Killed' : ''}`;
+    const late = lateService(t.sdk, t.killed);
     const run = await t.send('callUnknown', late);
     await run.until('backing-off');
     expect((await run.view()).last_failure).toMatchObject({ error_code: 'RT0018' });
     expect(await run.journal()).toBe('Input');
     await t.interrupt();
-    await t.stack.register(late);
+    await t.stack.register(`late-${late}`);
     await t.expect(run, { result: 'at last', journal: CALL });
   }),
   story('a private service is for handlers only', async t => {
-    const target = `${privateServiceOf(t.sdk)}/secret`;
+    const target = `${privateServiceOf(t.services)}/secret`;
     expect(await t.stack.ingress.call(target)).toMatchObject({ status: 400, body: { source: 'ingress' } });
     expect(await refusal(t.stack.ingress.send(target))).toMatchObject({ status: 400 });
     await t.call('callPrivate', undefined, { result: 'secret', attempts: 2, journal: CALL });

@@ -1,7 +1,8 @@
 /** Several revisions of a service: who runs where, and what operators do about it. */
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { interruptedStory, oursOnly, type Play, type Row, type Run, refusal } from '../play.ts';
+import { SUSPENDED } from '../dimensions.ts';
+import { interruptedStory, only, oursOnly, type Play, type Row, type Run, refusal } from '../play.ts';
 import { registerRevision, type Use, versionedService } from '../versions.ts';
 
 const on = (t: Play, use: Use) => (handler: string) => `${versionedService(t, use)}/${handler}`;
@@ -16,7 +17,7 @@ const send = async (t: Play, target: string, input?: unknown): Promise<Run> =>
 async function begun(t: Play, use: Use): Promise<Run> {
   const run = await send(t, on(t, use)('waits'));
   await run.note('awakeable');
-  await run.until('suspended');
+  await run.waits();
   return run;
 }
 
@@ -71,23 +72,26 @@ export const DEPLOYMENTS: readonly Row[] = [
       expect(await which(t, 'Rolled')).toBe(2);
     }),
   ),
-  interruptedStory('a deployment in use is removed by force', async t => {
-    const first = await registerRevision(t, 'Removed', 1);
-    const run = await begun(t, 'Removed');
-    const second = await registerRevision(t, 'Removed', 2);
-    const remove = (id: string, query = '') => t.admin('DELETE', `deployments/${id}${query}`);
-    expect((await remove(first)).status).toBeGreaterThanOrEqual(400);
-    expect((await remove(first, '?force=true')).status).toBe(202);
-    expect((await t.admin('GET', `deployments/${first}`)).status).toBe(404);
-    await t.interrupt();
-    expect(await which(t, 'Removed')).toBe(2);
-    await letGo(t, run);
-    await until('it finds nothing to run on', async () => (await run.view()).last_failure !== undefined);
-    // An attempt that is just being made, in vain, cannot be moved.
-    const resume = `resume?deployment=${second}`;
-    await until('it is resumed', async () => (await t.operate(run, resume)) === 200);
-    await t.expect(run, { result: { began: 1, ended: 2 } });
-    expect((await remove(second, '?force=true')).status).toBe(202);
-    expect((await t.stack.ingress.call(on(t, 'Removed')('which'))).status).toBe(404);
-  }),
+  only(
+    SUSPENDED,
+    interruptedStory('a deployment in use is removed by force', async t => {
+      const first = await registerRevision(t, 'Removed', 1);
+      const run = await begun(t, 'Removed');
+      const second = await registerRevision(t, 'Removed', 2);
+      const remove = (id: string, query = '') => t.admin('DELETE', `deployments/${id}${query}`);
+      expect((await remove(first)).status).toBeGreaterThanOrEqual(400);
+      expect((await remove(first, '?force=true')).status).toBe(202);
+      expect((await t.admin('GET', `deployments/${first}`)).status).toBe(404);
+      await t.interrupt();
+      expect(await which(t, 'Removed')).toBe(2);
+      await letGo(t, run);
+      await until('it finds nothing to run on', async () => (await run.view()).last_failure !== undefined);
+      // An attempt that is just being made, in vain, cannot be moved.
+      const resume = `resume?deployment=${second}`;
+      await until('it is resumed', async () => (await t.operate(run, resume)) === 200);
+      await t.expect(run, { result: { began: 1, ended: 2 } });
+      expect((await remove(second, '?force=true')).status).toBe(202);
+      expect((await t.stack.ingress.call(on(t, 'Removed')('which'))).status).toBe(404);
+    }),
+  ),
 ];

@@ -82,14 +82,14 @@ export const INGRESS: readonly Row[] = [
   }),
   story('what does not exist', async t => {
     const status = async (method: string, path: string) => (await t.ingress(method, path)).status;
-    expect(await status('POST', `${t.sdk}Nothing/handler`)).toBe(404);
-    expect(await status('POST', `${t.sdk}/missing`)).toBe(404);
-    expect(await status('POST', `${t.sdk}Counter/key/missing`)).toBe(404);
-    expect(await status('PUT', `${t.sdk}/echo`)).toBe(405);
+    expect(await status('POST', `${t.services}Nothing/handler`)).toBe(404);
+    expect(await status('POST', `${t.services}/missing`)).toBe(404);
+    expect(await status('POST', `${t.services}Counter/key/missing`)).toBe(404);
+    expect(await status('PUT', `${t.services}/echo`)).toBe(405);
     expect(await status('GET', 'restate/workflow/Nothing/key/output')).toBe(404);
     expect(await status('GET', 'restate/output/inv_nonsense')).toBe(400);
     expect(await status('POST', 'restate/awakeables/sign_nonsense/resolve')).toBe(400);
-    expect(await refusal(t.stack.ingress.send(`${t.sdk}/missing`))).toMatchObject({ status: 404 });
+    expect(await refusal(t.stack.ingress.send(`${t.services}/missing`))).toMatchObject({ status: 404 });
   }),
   story('a GET calls too, and delays are for sends', async t => {
     expect(await t.ingress('GET', t.target('nothing'))).toEqual({ status: 200, body: '' });

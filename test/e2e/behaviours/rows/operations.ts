@@ -1,10 +1,25 @@
 /** What operators do to invocations and services: pause, resume, restart, purge, in batches; settings. */
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { interruptedStory, oursOnly, type Play, type Row, type Run, story } from '../play.ts';
+import { SUSPENDED, since } from '../dimensions.ts';
+import {
+  attempts,
+  interruptedStory,
+  only,
+  oursOnly,
+  type Play,
+  type Row,
+  type Run,
+  story,
+  usesState,
+} from '../play.ts';
 
 const RETRIED = 'try 3 succeeded';
 const KILLED = { code: 409, message: 'killed' };
+/** Also on a stream: a pause ends the first one. */
+const TWO = attempts(2, { streamed: 2 });
+/** The copy of a prefix draws what was drawn. */
+const SEEDED = since(6, 'what is random has a seed that can be handed on since V6');
 const UNKNOWN = 'inv_1000000000000000000000000000000001';
 
 /** Its first attempts fail, and it is paused. */
@@ -25,7 +40,7 @@ const PAUSE: readonly Row[] = [
     await run.until('paused');
     expect(await t.operate(run, 'pause')).toBe(200);
     expect(await t.operate(run, 'resume')).toBe(200);
-    await t.expect(run, { result: 'done', attempts: 2, journal: 'Input Run +Run Output' });
+    await t.expect(run, { result: 'done', attempts: TWO, journal: 'Input Run +Run Output' });
     expect(await t.operate(run, 'pause')).toBe(409);
   }),
   interruptedStory('paused while it waits for its retry', async t => {
@@ -36,20 +51,23 @@ const PAUSE: readonly Row[] = [
     await t.interrupt();
     await run.until('paused');
     expect(await t.operate(run, 'resume')).toBe(200);
-    await t.expect(run, { result: 'try 2 succeeded', attempts: 2 });
+    await t.expect(run, { result: 'try 2 succeeded', attempts: TWO });
   }),
   oursOnly(
-    story('what waits cannot be paused, what runs not be moved', async t => {
-      const suspended = await t.send('sleeper', 600_000);
-      await suspended.until('suspended');
-      expect(await t.operate(suspended, 'pause')).toBe(409);
-      const busy = await t.send('busy');
-      await until('it is busy', () => busy.count('busy') > 0);
-      expect(await t.operate(busy, 'resume')).toBe(200);
-      expect(await t.operate(busy, 'resume?deployment=latest')).toBe(409);
-      for (const run of [suspended, busy]) expect(await t.operate(run, 'kill')).toBe(200);
-      t.notes.write(busy.id, 'release', 'go');
-    }),
+    only(
+      SUSPENDED,
+      story('what waits cannot be paused, what runs not be moved', async t => {
+        const suspended = await t.send('sleeper', 600_000);
+        await suspended.waits();
+        expect(await t.operate(suspended, 'pause')).toBe(409);
+        const busy = await t.send('busy');
+        await until('it is busy', () => busy.count('busy') > 0);
+        expect(await t.operate(busy, 'resume')).toBe(200);
+        expect(await t.operate(busy, 'resume?deployment=latest')).toBe(409);
+        for (const run of [suspended, busy]) expect(await t.operate(run, 'kill')).toBe(200);
+        t.notes.write(busy.id, 'release', 'go');
+      }),
+    ),
   ),
   story('what has not begun, or has ended, cannot be resumed', async t => {
     const scheduled = await t.send('echo', 1, { delayMs: 600_000 });
@@ -74,7 +92,7 @@ const PAUSE: readonly Row[] = [
     await t.interrupt();
     await run.until('paused');
     expect(await t.operate(run, 'resume')).toBe(200);
-    await t.expect(run, { result: 'while it was paused', attempts: 2, journal: 'Input +Signal Output' });
+    await t.expect(run, { result: 'while it was paused', attempts: TWO, journal: 'Input +Signal Output' });
   }),
 ];
 
@@ -102,48 +120,56 @@ const RESTART: readonly Row[] = [
     // The first one is still what it was.
     await t.expect(run, { result: before });
   }),
-  interruptedStory('restarted from a step, with what was recorded before it', async t => {
-    const run = await t.send('Keyed/drawn', t.killed ? 10 : t.pauseMs);
-    const before = (await t.attach(run)).body as Drawn;
-    await t.interrupt();
-    // Input Run +Run: the first step is kept.
-    const again = await t.restart(run, '?from=2');
-    const result = expect.objectContaining({ first: before.first, second: `second of ${again.id}` });
-    await t.expect(again, { result, journal: DRAWN });
-    expect(['first', 'second'].map(step => again.count(step))).toEqual([0, 1]);
-    expect(await again.view()).toMatchObject(source(run));
-    // Up to the second Run, whose result came after it.
-    const last = await t.restart(run, '?from=5');
-    const { first, second } = before;
-    await t.expect(last, { result: expect.objectContaining({ first, second }), journal: DRAWN });
-    expect(['first', 'second'].map(step => last.count(step))).toEqual([0, 0]);
-    expect(await t.operate(run, 'restart-as-new?from=100')).toBe(400);
-  }),
-  oursOnly(
-    story('restarted from a step, it draws what was drawn before', async t => {
-      const run = await t.send('Keyed/drawn', 10);
-      const { drawn } = (await t.attach(run)).body as Drawn;
-      for (const from of [2, 5]) {
-        const again = await t.restart(run, `?from=${from}`);
-        await t.expect(again, { result: expect.objectContaining({ drawn }) });
-      }
-      // From its end there is nothing left to run.
-      expect(await t.operate(run, 'restart-as-new?from=7')).toBe(400);
+  only(
+    SEEDED,
+    interruptedStory('restarted from a step, with what was recorded before it', async t => {
+      const run = await t.send('Keyed/drawn', t.killed ? 10 : t.pauseMs);
+      const before = (await t.attach(run)).body as Drawn;
+      await t.interrupt();
+      // Input Run +Run: the first step is kept.
+      const again = await t.restart(run, '?from=2');
+      const result = expect.objectContaining({ first: before.first, second: `second of ${again.id}` });
+      await t.expect(again, { result, journal: DRAWN });
+      expect(['first', 'second'].map(step => again.count(step))).toEqual([0, 1]);
+      expect(await again.view()).toMatchObject(source(run));
+      // Up to the second Run, whose result came after it.
+      const last = await t.restart(run, '?from=5');
+      const { first, second } = before;
+      await t.expect(last, { result: expect.objectContaining({ first, second }), journal: DRAWN });
+      expect(['first', 'second'].map(step => last.count(step))).toEqual([0, 0]);
+      expect(await t.operate(run, 'restart-as-new?from=100')).toBe(400);
     }),
   ),
-  story('an object is restarted behind what has its key', async t => {
-    const on = (handler: string) => `Counter/${t.key()}/${handler}`;
-    const run = await t.call(on('add'), 1, { result: { old: 0, new: 1 } });
-    const holder = await t.send(on('hold'), 'awakeable');
-    await holder.until('suspended');
-    const again = await t.restart(run);
-    await again.until('pending');
-    await t.stack.ingress.resolveAwakeable(await holder.note('awakeable'), 'go');
-    await t.expect(again, { result: { old: 1, new: 2 } });
-  }),
+  oursOnly(
+    only(
+      SEEDED,
+      story('restarted from a step, it draws what was drawn before', async t => {
+        const run = await t.send('Keyed/drawn', 10);
+        const { drawn } = (await t.attach(run)).body as Drawn;
+        for (const from of [2, 5]) {
+          const again = await t.restart(run, `?from=${from}`);
+          await t.expect(again, { result: expect.objectContaining({ drawn }) });
+        }
+        // From its end there is nothing left to run.
+        expect(await t.operate(run, 'restart-as-new?from=7')).toBe(400);
+      }),
+    ),
+  ),
+  usesState(
+    story('an object is restarted behind what has its key', async t => {
+      const on = (handler: string) => `Counter/${t.key()}/${handler}`;
+      const run = await t.call(on('add'), 1, { result: { old: 0, new: 1 } });
+      const holder = await t.send(on('hold'), 'awakeable');
+      await holder.waits();
+      const again = await t.restart(run);
+      await again.until('pending');
+      await t.stack.ingress.resolveAwakeable(await holder.note('awakeable'), 'go');
+      await t.expect(again, { result: { old: 1, new: 2 } });
+    }),
+  ),
   story('what cannot be restarted', async t => {
     const holder = await t.send('awaitAwakeable');
-    await holder.until('suspended');
+    await holder.waits();
     expect(await t.operate(holder, 'restart-as-new')).toBe(409);
     await t.operate(holder, 'kill');
     await t.expect(holder, { failure: KILLED });
@@ -180,20 +206,22 @@ const PURGE: readonly Row[] = [
     await t.expect(run, { result: 1, journal: '' });
     expect(await t.operate(run, 'purge-journal')).toBe(200);
   }),
-  interruptedStory('a purged workflow runs again', async t => {
-    const on = (handler: string) => `Flow/${t.key()}/${handler}`;
-    const run = await t.send(on('run'), 1);
-    await t.call(on('approve'), 'first', { result: 'given' });
-    await t.expect(run, { result: { input: 1, approval: 'first' } });
-    expect(await t.operate(run, 'purge')).toBe(200);
-    await t.interrupt();
-    await t.call(on('status'), undefined, { result: [t.key(), null] });
-    await t.call(on('peek'), undefined, { result: { is: 'nothing' } });
-    const again = await t.send(on('run'), 2);
-    expect(again.id).toBe(run.id);
-    await t.call(on('approve'), 'second', { result: 'given' });
-    await t.expect(again, { result: { input: 2, approval: 'second' } });
-  }),
+  usesState(
+    interruptedStory('a purged workflow runs again', async t => {
+      const on = (handler: string) => `Flow/${t.key()}/${handler}`;
+      const run = await t.send(on('run'), 1);
+      await t.call(on('approve'), 'first', { result: 'given' });
+      await t.expect(run, { result: { input: 1, approval: 'first' } });
+      expect(await t.operate(run, 'purge')).toBe(200);
+      await t.interrupt();
+      await t.call(on('status'), undefined, { result: [t.key(), null] });
+      await t.call(on('peek'), undefined, { result: { is: 'nothing' } });
+      const again = await t.send(on('run'), 2);
+      expect(again.id).toBe(run.id);
+      await t.call(on('approve'), 'second', { result: 'given' });
+      await t.expect(again, { result: { input: 2, approval: 'second' } });
+    }),
+  ),
   story('what has not ended is not purged', async t => {
     const run = await t.send('awaitAwakeable');
     for (const what of ['purge', 'purge-journal']) expect(await t.operate(run, what)).toBe(409);
@@ -227,7 +255,7 @@ async function batch(t: Play, operation: string, runs: readonly Run[]): Promise<
 const BATCHES: readonly Row[] = [
   interruptedStory('a batch is cancelled', async t => {
     const runs = await Promise.all(['a', 'b', 'c'].map(() => t.send('sleeper', 600_000)));
-    for (const run of runs) await run.until('suspended');
+    for (const run of runs) await run.waits();
     await t.interrupt();
     await batch(t, 'cancel', runs);
     for (const run of runs) await t.expect(run, { failure: { code: 409, message: 'Cancelled' } });
@@ -246,7 +274,7 @@ const BATCHES: readonly Row[] = [
   }),
   interruptedStory('a batch is killed', async t => {
     const runs = await Promise.all(['a', 'b', 'c'].map(() => t.send('sleeper', 600_000)));
-    for (const run of runs) await run.until('suspended');
+    for (const run of runs) await run.waits();
     await t.interrupt();
     await batch(t, 'kill', runs);
     for (const run of runs) await t.expect(run, { failure: KILLED });
@@ -255,7 +283,7 @@ const BATCHES: readonly Row[] = [
 
 const SETTINGS: readonly Row[] = [
   interruptedStory('a service is made private, and public again', async t => {
-    const service = `${t.sdk}Settings${t.killed ? 'Killed' : ''}`;
+    const service = `${t.services}Settings${t.killed ? 'Killed' : ''}`;
     const settings = (change: object) => t.admin('PATCH', `services/${service}`, change);
     const call = () => t.stack.ingress.call(`${service}/counted`, t.key(), { idempotencyKey: t.key() });
     expect(await settings({ public: false })).toMatchObject({ status: 200, body: { public: false } });
@@ -273,7 +301,7 @@ const SETTINGS: readonly Row[] = [
   }),
   oursOnly(
     story('retries are bounded by an operator', async t => {
-      const service = `${t.sdk}Retries`;
+      const service = `${t.services}Retries`;
       const retry_policy = { max_attempts: 2, initial_interval: '10ms', on_max_attempts: 'Kill' };
       expect((await t.admin('PATCH', `services/${service}`, { retry_policy })).status).toBe(200);
       const failure = { code: 500, message: 'try 2' };
@@ -281,7 +309,11 @@ const SETTINGS: readonly Row[] = [
     }),
   ),
   story('the APIs describe themselves', async t => {
-    for (const path of ['openapi', `services/${t.sdk}/openapi`, `services/${t.sdk}Counter/openapi`]) {
+    for (const path of [
+      'openapi',
+      `services/${t.services}/openapi`,
+      `services/${t.services}Counter/openapi`,
+    ]) {
       const { status, body } = await t.admin('GET', path);
       expect({ path, status }).toEqual({ path, status: 200 });
       expect(body).toMatchObject({ openapi: expect.stringMatching(/^3\.1/), paths: expect.anything() });

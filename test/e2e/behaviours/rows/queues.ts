@@ -2,8 +2,9 @@
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
 import type { Change, Waits } from '../handlers/objects.ts';
-import { interruptedStory, type Play, type Row, type Run, story } from '../play.ts';
+import { attempts, interruptedStory, type Play, type Row, type Run, story, usesState } from '../play.ts';
 
+const ADD = attempts(1, { lazy: 2 });
 const CANCELLED = { code: 409, message: 'Cancelled' };
 const KILLED = { code: 409, message: 'killed' };
 
@@ -34,7 +35,7 @@ const QUEUES: readonly Row[] = [
   interruptedStory('a suspended holder keeps its key, and the others queue', async t => {
     const on = object(t);
     const holder = await t.send(on('hold'), 'awakeable');
-    await holder.until('suspended');
+    await holder.waits();
     const queue: Run[] = [];
     for (let n = 1; n <= 5; n++) queue.push(await t.send(on('add'), n));
     for (const run of queue) await run.until('pending');
@@ -46,7 +47,7 @@ const QUEUES: readonly Row[] = [
     await t.expect(holder, { result: 'go', attempts: 2 });
     for (const [i, run] of queue.entries()) {
       const before = (i * (i + 1)) / 2;
-      await t.expect(run, { result: { old: before, new: before + i + 1 }, attempts: 1 });
+      await t.expect(run, { result: { old: before, new: before + i + 1 }, attempts: ADD });
     }
   }),
   story('shared handlers run beside a busy exclusive one', async t => {
@@ -55,15 +56,17 @@ const QUEUES: readonly Row[] = [
     await until('it is busy', () => busy.count('busy') > 0);
     const next = await t.send(on('add'), 1);
     await next.until('pending');
-    await t.call(on('get'), undefined, { result: 0 });
+    // What it has set is recorded with its answer, or as soon as it is streamed.
+    const seen = t.variant.transport === 'http2' ? expect.any(Number) : 0;
+    await t.call(on('get'), undefined, { result: seen });
     t.notes.write(busy.id, 'release', 'go');
-    await t.expect(busy, { result: { old: 0, new: 1 }, attempts: 1 });
-    await t.expect(next, { result: { old: 1, new: 2 }, attempts: 1 });
+    await t.expect(busy, { result: { old: 0, new: 1 }, attempts: ADD });
+    await t.expect(next, { result: { old: 1, new: 2 }, attempts: ADD });
   }),
   interruptedStory('shared handlers run beside a suspended exclusive one', async t => {
     const on = object(t);
     const holder = await t.send(on('hold'), 'awakeable');
-    await holder.until('suspended');
+    await holder.waits();
     await t.interrupt();
     await t.call(on('get'), undefined, { result: 0 });
     await letGo(t, holder);
@@ -78,7 +81,7 @@ const QUEUES: readonly Row[] = [
   interruptedStory('one is cancelled in the queue, another one killed', async t => {
     const on = object(t);
     const holder = await t.send(on('hold'), 'awakeable');
-    await holder.until('suspended');
+    await holder.waits();
     const queue: Run[] = [];
     for (let n = 1; n <= 5; n++) queue.push(await t.send(on('add'), n));
     for (const run of queue) await run.until('pending');
@@ -98,7 +101,7 @@ const QUEUES: readonly Row[] = [
   interruptedStory('what ended in the queue is remembered', async t => {
     const on = object(t);
     const holder = await t.send(on('hold'), 'sleep');
-    await holder.until('suspended');
+    await holder.waits();
     const [cancelled, killed] = [await t.send(on('add'), 1), await t.send(on('add'), 2)];
     for (const run of [cancelled, killed]) await run.until('pending');
     expect(await t.operate(cancelled, 'cancel')).toBe(200);
@@ -159,7 +162,7 @@ const IDEMPOTENT: readonly Row[] = [
     const ended = { status: 200, body: { old: 0, new: 1 } };
     expect(await byKey('attach')).toEqual(ended);
     expect(await byKey('output')).toEqual(ended);
-    const target = { target: 'idempotentInvocation', service: `${t.sdk}Counter`, key: t.key() };
+    const target = { target: 'idempotentInvocation', service: `${t.services}Counter`, key: t.key() };
     const body = { ...target, handler: 'addSlowly', idempotencyKey: t.key() };
     expect(await t.ingress('POST', 'restate/output', body)).toEqual(ended);
     expect((await t.ingress('POST', 'restate/lookup', body)).body).toEqual({
@@ -188,8 +191,9 @@ const freed = (on: Waits, by: 'an operator' | 'a handler'): Row =>
     const size = on === 'call' ? 3 : 2;
     await until('all wait', async () => {
       const all = await tree(run);
-      return all.length === size && (await Promise.all(all.map(one => one.view()))).every(isSuspended);
+      return all.length === size;
     });
+    for (const one of await tree(run)) await one.waits();
     const next = await t.send(object(t)('add'), 1);
     await next.until('pending');
     await t.interrupt();
@@ -199,8 +203,6 @@ const freed = (on: Waits, by: 'an operator' | 'a handler'): Row =>
     await t.expect(next, { result: { old: 0, new: 1 } });
   });
 
-const isSuspended = ({ status }: { readonly status: string }): boolean => status === 'suspended';
-
 const LOCKS: readonly Row[] = [
   ...(['sleep', 'call', 'awakeable'] as const).flatMap(on => [
     freed(on, 'an operator'),
@@ -209,7 +211,7 @@ const LOCKS: readonly Row[] = [
   interruptedStory('a kill of a holder lets the next one run', async t => {
     const on = object(t);
     const holder = await t.send(on('hold'), 'sleep');
-    await holder.until('suspended');
+    await holder.waits();
     const next = await t.send(on('add'), 1);
     await next.until('pending');
     await t.interrupt();
@@ -222,9 +224,9 @@ const LOCKS: readonly Row[] = [
     const run = await t.send('Keyed/tree', { calls, sends });
     const all = await until('all of them wait', async () => {
       const found = await tree(run);
-      const waiting = (await Promise.all(found.map(one => one.view()))).every(isSuspended);
-      return found.length === 5 && waiting && found;
+      return found.length === 5 && found;
     });
+    for (const one of all) await one.waits();
     const queued = await Promise.all([...calls, sends].map(key => t.send(`Counter/${key}/add`, 1)));
     for (const one of queued) await one.until('pending');
     await t.interrupt();
@@ -234,4 +236,4 @@ const LOCKS: readonly Row[] = [
   }),
 ];
 
-export const OBJECTS: readonly Row[] = [...QUEUES, ...IDEMPOTENT, ...LOCKS];
+export const OBJECTS: readonly Row[] = [...QUEUES, ...IDEMPOTENT, ...LOCKS].map(usesState);

@@ -2,7 +2,16 @@
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
 import type { Combination, Part } from '../handlers/waiting.ts';
-import { interruptedStory, type Play, type Row, type Run, simple, story } from '../play.ts';
+import {
+  type Attempts,
+  attempts,
+  interruptedStory,
+  type Play,
+  type Row,
+  type Run,
+  simple,
+  story,
+} from '../play.ts';
 
 const NAME = 'approved by';
 
@@ -51,8 +60,7 @@ const NAMED: readonly Row[] = [
     drive: async (t, run) => {
       await signal(t, run, 'resolve', 'another', 'another name');
       await signal(t, run, 'resolve', 'first');
-      await until('it has taken one', async () => (await run.view()).attempt >= 2);
-      await run.until('suspended');
+      await run.waits(2);
       await signal(t, run, 'reject', 'second');
     },
     expected: {
@@ -97,12 +105,12 @@ const NEVER: Part = { sleep: 600_000, value: 'never' };
 interface Mixture extends Combination {
   readonly name: string;
   readonly result: unknown;
-  readonly attempts: number;
+  readonly attempts: number | Attempts;
 }
 
 /** `settle`: the signal that is sent once it waits. */
 const mixture = (
-  { name, rule, of, result, attempts }: Mixture,
+  { name, rule, of, result, attempts: made }: Mixture,
   settle?: readonly ['resolve' | 'reject', unknown],
 ): Row =>
   simple({
@@ -115,13 +123,15 @@ const mixture = (
           waits: 'suspended',
           drive: async (t: Play, run: Run) => {
             // Runs suspend it too, for a moment.
-            await until('its runs are done', async () => (await run.view()).attempt >= attempts - 1);
-            await run.until('suspended');
+            await run.waits((t.attempts(made) ?? 1) - 1);
             await sent(...settle)(t, run);
           },
         }),
-    expected: { result, attempts },
+    expected: { result, attempts: made },
   });
+
+/** The result of its run wakes it on protocol 6; on protocol 7 nothing but the whole does. */
+const WITH_RUN = attempts(3, { v7: 2 });
 
 const MIXTURES: readonly Row[] = [
   mixture({
@@ -157,7 +167,7 @@ const MIXTURES: readonly Row[] = [
       rule: 'any',
       of: [{ failingRun: 'boom' }, SIGNAL],
       result: { value: 'signal' },
-      attempts: 3,
+      attempts: WITH_RUN,
     },
     ['resolve', 'signal'],
   ),
@@ -167,7 +177,7 @@ const MIXTURES: readonly Row[] = [
       rule: 'any',
       of: [{ failingRun: 'boom' }, SIGNAL],
       result: { allFailed: ['boom', 'no'] },
-      attempts: 3,
+      attempts: WITH_RUN,
     },
     ['reject', 'no'],
   ),
@@ -177,7 +187,7 @@ const MIXTURES: readonly Row[] = [
       rule: 'all',
       of: [{ run: 'run' }, SIGNAL],
       result: { value: ['run', 'signal'] },
-      attempts: 3,
+      attempts: WITH_RUN,
     },
     ['resolve', 'signal'],
   ),
@@ -187,7 +197,7 @@ const MIXTURES: readonly Row[] = [
       rule: 'allSettled',
       of: [{ run: 'run' }, SIGNAL, { failingRun: 'boom' }],
       result: ['run', 'signal', 'boom'],
-      attempts: 3,
+      attempts: WITH_RUN,
     },
     ['resolve', 'signal'],
   ),
@@ -207,11 +217,10 @@ const MIXTURES: readonly Row[] = [
 const EXPLICIT: readonly Row[] = [
   interruptedStory('a handler watches for its cancellation', async t => {
     const run = await t.send('Explicit/watch');
-    await run.until('suspended');
+    await run.waits();
     expect(await t.operate(run, 'cancel')).toBe(202);
     await until('it has cleaned up', () => run.count('undo') === 1);
-    await until('it watches again', async () => (await run.view()).attempt >= 3);
-    await run.until('suspended');
+    await run.waits(3);
     await t.interrupt();
     expect(await t.operate(run, 'cancel')).toBe(202);
     await t.expect(run, {
@@ -232,9 +241,9 @@ const EXPLICIT: readonly Row[] = [
   }),
   interruptedStory('a handler cancels what it has called', async t => {
     const run = await t.send('Explicit/cancelsItsCalls');
-    await run.until('suspended');
+    await run.waits();
     const [callee] = await run.children();
-    await callee?.until('suspended');
+    await callee?.waits();
     await t.interrupt();
     expect(await t.operate(run, 'cancel')).toBe(202);
     const failure = { code: 409, message: 'Cancelled' };

@@ -1,21 +1,24 @@
 /** State of virtual objects. */
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { interruptedStory, oursOnly, type Play, type Row, simple, story } from '../play.ts';
+import {
+  attempts,
+  interruptedStory,
+  oursOnly,
+  type Play,
+  type Row,
+  simple,
+  story,
+  usesState,
+} from '../play.ts';
 
-type Kind = 'Counter' | 'Lazy';
+const on =
+  (t: Play, label?: string) =>
+  (handler: string): string =>
+    `Counter/${t.key(label)}/${handler}`;
 
-const READ = { Counter: 'GetEagerState', Lazy: 'GetLazyState +GetLazyState' } as const;
-const ATTEMPTS = { Counter: 1, Lazy: 2 } as const;
-const BOTH: readonly Kind[] = ['Counter', 'Lazy'];
-
-const stateOf = (kind: Kind): string => (kind === 'Lazy' ? 'lazy state' : 'eager state');
-
-/** A row for each kind of state. */
-const both = (name: string, play: (t: Play, on: (handler: string) => string, kind: Kind) => Promise<void>) =>
-  BOTH.map(kind =>
-    story(`${stateOf(kind)}: ${name}`, t => play(t, handler => `${kind}/${t.key()}/${handler}`, kind)),
-  );
+const READS = { eager: 'GetEagerState', lazy: 'GetLazyState +GetLazyState' } as const;
+const READ_ONCE = attempts(1, { lazy: 2 });
 
 const result = async (t: Play, handler: string, input?: unknown): Promise<unknown> =>
   (await t.stack.ingress.call(t.target(handler), input)).body;
@@ -23,7 +26,7 @@ const result = async (t: Play, handler: string, input?: unknown): Promise<unknow
 const json = (value: unknown): number[] => [...Buffer.from(JSON.stringify(value))];
 
 const patch = (t: Play, key: string, newState: object, version?: string) =>
-  t.admin('POST', `services/${t.sdk}Counter/state`, {
+  t.admin('POST', `services/${t.services}Counter/state`, {
     object_key: key,
     new_state: newState,
     ...(version === undefined ? {} : { version }),
@@ -54,7 +57,7 @@ const PATCHES: readonly Row[] = [
     story('state of the version that was read is replaced once', async t => {
       const on = (handler: string) => `Counter/${t.key()}/${handler}`;
       await t.call(on('add'), 1, { result: { old: 0, new: 1 } });
-      const read = await t.admin('GET', `services/${t.sdk}Counter/state?key=${t.key()}`);
+      const read = await t.admin('GET', `services/${t.services}Counter/state?key=${t.key()}`);
       expect(read).toMatchObject({ status: 200, body: { state: { count: json(1) } } });
       const { version } = read.body as { version: string };
       expect((await patch(t, t.key(), { count: json(10) }, version)).status).toBe(202);
@@ -66,7 +69,7 @@ const PATCHES: readonly Row[] = [
     const on = (handler: string) => `Counter/${t.key()}/${handler}`;
     await t.call(on('add'), 1, { result: { old: 0, new: 1 } });
     const holder = await t.send(on('hold'), 'awakeable');
-    await holder.until('suspended');
+    await holder.waits();
     const next = await t.send(on('add'), 1);
     await next.until('pending');
     expect((await patch(t, t.key(), { count: json(40) })).status).toBe(202);
@@ -77,66 +80,66 @@ const PATCHES: readonly Row[] = [
   }),
   story('a plain service has no state', async t => {
     const body = { object_key: 'x', new_state: { a: [1] } };
-    expect((await t.admin('POST', `services/${t.sdk}/state`, body)).status).toBe(400);
-    expect((await t.admin('POST', `services/${t.sdk}Nothing/state`, body)).status).toBe(404);
+    expect((await t.admin('POST', `services/${t.services}/state`, body)).status).toBe(400);
+    expect((await t.admin('POST', `services/${t.services}Nothing/state`, body)).status).toBe(404);
   }),
 ];
 
-export const STATE: readonly Row[] = [
-  ...both('read, modify, write', async (t, on, kind) => {
-    const [attempts, journal] = [ATTEMPTS[kind], `Input ${READ[kind]} SetState Output`];
-    await t.call(on('add'), 5, { result: { old: 0, new: 5 }, attempts, journal });
-    await t.call(on('add'), 7, { result: { old: 5, new: 12 }, attempts, journal });
-    await t.call(on('get'), undefined, { result: 12, attempts });
-    await t.call(`${kind}/${t.key('another')}/get`, undefined, { result: 0 });
+const COUNTERS: readonly Row[] = [
+  story('state: read, modify, write', async t => {
+    const journal = `Input ${READS[t.variant.state]} SetState Output`;
+    const rest = { attempts: READ_ONCE, journal };
+    await t.call(on(t)('add'), 5, { result: { old: 0, new: 5 }, ...rest });
+    await t.call(on(t)('add'), 7, { result: { old: 5, new: 12 }, ...rest });
+    await t.call(on(t)('get'), undefined, { result: 12, attempts: READ_ONCE });
+    await t.call(on(t, 'another')('get'), undefined, { result: 0 });
   }),
-  ...both('keys, and all are cleared of this object alone', async (t, on, kind) => {
-    const another = `${kind}/${t.key('another')}`;
+  story('state: keys, and all are cleared of this object alone', async t => {
+    const another = on(t, 'another');
     const values = { count: 1, b: null, c: { deep: ['x'] }, ключ: '' };
     const keys = ['b', 'c', 'count', 'ключ'];
-    await t.call(on('fill'), values, { result: { keys, count: 1 } });
-    await t.call(`${another}/fill`, values, { result: { keys, count: 1 } });
-    await t.call(on('keys'), undefined, { result: keys });
-    await t.call(on('read'), 'c', { result: { deep: ['x'] } });
+    await t.call(on(t)('fill'), values, { result: { keys, count: 1 } });
+    await t.call(another('fill'), values, { result: { keys, count: 1 } });
+    await t.call(on(t)('keys'), undefined, { result: keys });
+    await t.call(on(t)('read'), 'c', { result: { deep: ['x'] } });
     // With eager state the official SDK lists it until the end of the attempt.
-    const listed = t.sdk === 'Official' && kind === 'Counter' ? keys : ['b', 'count', 'ключ'];
-    await t.call(on('clear'), 'c', { result: { value: null, keys: listed } });
-    await t.call(on('keys'), undefined, { result: ['b', 'count', 'ключ'] });
+    const listed = t.sdk === 'Official' && t.variant.state === 'eager' ? keys : ['b', 'count', 'ключ'];
+    await t.call(on(t)('clear'), 'c', { result: { value: null, keys: listed } });
+    await t.call(on(t)('keys'), undefined, { result: ['b', 'count', 'ключ'] });
     const left = { keys: ['b', 'count', 'ключ'], left: [], count: null };
-    await t.call(on('clearAll'), undefined, { result: left });
-    await t.call(on('keys'), undefined, { result: [] });
-    await t.call(`${another}/keys`, undefined, { result: keys });
+    await t.call(on(t)('clearAll'), undefined, { result: left });
+    await t.call(on(t)('keys'), undefined, { result: [] });
+    await t.call(another('keys'), undefined, { result: keys });
   }),
-  ...both('bytes', async (t, on) => {
+  story('state: bytes', async t => {
     const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 31) ^ (i >> 8));
-    const url = (handler: string) => `${t.stack.ingress.url}/restate/call/${t.target(on(handler))}`;
+    const url = (handler: string) => `${t.stack.ingress.url}/restate/call/${t.target(on(t)(handler))}`;
     const headers = { 'content-type': 'application/octet-stream' };
     expect((await fetch(url('store'), { method: 'POST', headers, body: bytes })).status).toBe(200);
     const loaded = await (await fetch(url('load'), { method: 'POST' })).arrayBuffer();
     expect(Buffer.compare(Buffer.from(loaded), bytes)).toBe(0);
   }),
-  ...both('kept after a terminal failure', async (t, on) => {
+  story('state: kept after a terminal failure', async t => {
     const failure = { code: 422, message: 'added, and failed' };
-    await t.call(on('addAndFail'), 3, { failure });
-    await t.call(on('get'), undefined, { result: 3 });
+    await t.call(on(t)('addAndFail'), 3, { failure });
+    await t.call(on(t)('get'), undefined, { result: 3 });
   }),
-  ...both('a change that was recorded is not made again by a retry', async (t, on, kind) => {
-    await t.call(on('addFlaky'), 2, { result: { old: 0, new: 2 }, attempts: 2 + ATTEMPTS[kind] });
-    await t.call(on('get'), undefined, { result: 2 });
+  story('state: a change that was recorded is not made again by a retry', async t => {
+    const made = attempts(3, { lazy: 4, streamed: 3 });
+    await t.call(on(t)('addFlaky'), 2, { result: { old: 0, new: 2 }, attempts: made });
+    await t.call(on(t)('get'), undefined, { result: 2 });
   }),
-  ...BOTH.map(kind =>
-    simple({
-      name: `${stateOf(kind)}: read before and after a suspension`,
-      handler: t => `${kind}/${t.key()}/addSlowly`,
-      input: t => ({ n: 5, ms: t.pauseMs }),
-      waits: 'suspended',
-      expected: {
-        result: { old: 0, new: 5 },
-        // What it has written it knows.
-        journal: `Input ${READ[kind]} Sleep +Sleep ${READ[kind]} SetState GetEagerState Output`,
-      },
+  simple({
+    name: 'state: read before and after a suspension',
+    handler: t => on(t)('addSlowly'),
+    input: t => ({ n: 5, ms: t.pauseMs }),
+    waits: 'suspended',
+    expected: t => ({
+      result: { old: 0, new: 5 },
+      // What it has written it knows.
+      journal: `Input ${READS[t.variant.state]} Sleep +Sleep ${READS[t.variant.state]} SetState GetEagerState Output`,
     }),
-  ),
+  }),
   interruptedStory('a counter goes on', async t => {
     const add = `Counter/${t.key()}/add`;
     await t.call(add, 1, { result: { old: 0, new: 1 } });
@@ -149,12 +152,13 @@ export const STATE: readonly Row[] = [
     const path = (handler: string) => `Counter/${encodeURIComponent(key)}/${handler}`;
     await t.call(path('add'), 1, { result: { old: 0, new: 1 } });
     await t.call(path('add'), 1, { result: { old: 1, new: 2 } });
-    await t.call(path('key'), undefined, { result: [key, `${t.sdk}Counter/${key}/key`] });
+    await t.call(path('key'), undefined, { result: [key, `${t.services}Counter/${key}/key`] });
   }),
   story('three adds are sent, one way', async t => {
     const run = await t.call('Keyed/oneWayAdds', t.key(), { result: undefined });
     for (const child of await run.children()) await t.expect(child, { result: expect.anything() });
     await t.call(`Counter/${t.key()}/get`, undefined, { result: 3 });
   }),
-  ...PATCHES,
 ];
+
+export const STATE: readonly Row[] = [...COUNTERS, ...PATCHES].map(usesState);

@@ -1,7 +1,16 @@
 /** Workflows: one run for each key, with promises that its other handlers settle. */
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { interruptedStory, type Play, type Row, type Run, refusal, story } from '../play.ts';
+import {
+  attempts,
+  interruptedStory,
+  type Play,
+  type Row,
+  type Run,
+  refusal,
+  story,
+  usesState,
+} from '../play.ts';
 
 const RUN = 'Input SetState GetPromise +GetPromise SetState Output';
 const RUN_BEFORE = { code: 409, message: 'the workflow method was already invoked' };
@@ -15,7 +24,7 @@ const on =
 const begun = async (t: Play, input: unknown = 'begun'): Promise<Run> => {
   const run = await t.send(on(t)('run'), input);
   await until('it waits for its approval', async () => (await run.journal()).endsWith('GetPromise'));
-  await run.until('suspended');
+  await run.waits();
   return run;
 };
 
@@ -23,7 +32,7 @@ const approve = (t: Play, value: unknown) =>
   t.call(on(t)('approve'), value, { result: 'given', attempts: 2 });
 
 const ofKey = (t: Play, what: 'attach' | 'output', flow = 'Flow') =>
-  t.ingress('GET', `restate/workflow/${t.sdk}${flow}/${t.key()}/${what}`);
+  t.ingress('GET', `restate/workflow/${t.services}${flow}/${t.key()}/${what}`);
 
 const ended = (approval: unknown, input: unknown = 'begun') => ({ input, approval });
 
@@ -31,7 +40,10 @@ const RUNS: readonly Row[] = [
   interruptedStory('a workflow: a promise lets the run go on', async t => {
     const run = await begun(t, { order: 1 });
     await t.call(on(t)('peek'), undefined, { result: { is: 'nothing' }, attempts: 2 });
-    await t.call(on(t)('status'), undefined, { result: [t.key(), 'waiting'], attempts: 1 });
+    await t.call(on(t)('status'), undefined, {
+      result: [t.key(), 'waiting'],
+      attempts: attempts(1, { lazy: 2 }),
+    });
     expect((await ofKey(t, 'output')).status).toBe(470);
     await t.interrupt();
     await approve(t, { yes: true });
@@ -56,7 +68,7 @@ const RUNS: readonly Row[] = [
     await t.expect(run, { result: ended('yes') });
     expect(await again()).toMatchObject(previous);
     await t.call(on(t)('run'), 'again', { failure: RUN_BEFORE });
-    if (!t.killed) expect(t.notes.count(t.key(), 'run')).toBe(2);
+    if (!t.killed) expect(t.notes.count(t.key(), 'run')).toBe(t.attempts(attempts(2, { lazy: 2 })));
   }),
   story('a workflow: its key takes the place of an idempotency key', async t => {
     const options = { idempotencyKey: 'x' };
@@ -96,7 +108,7 @@ const RUNS: readonly Row[] = [
     const run = await begun(t);
     const waiting = [await t.send(on(t)('wait')), await t.send(on(t)('wait'))];
     const racing = await t.send(on(t)('waitWithTimeout'), 600_000);
-    for (const one of [...waiting, racing]) await one.until('suspended');
+    for (const one of [...waiting, racing]) await one.waits();
     await t.interrupt();
     await approve(t, 'for all');
     for (const one of [...waiting, racing]) await t.expect(one, { result: 'for all', attempts: 2 });
@@ -108,7 +120,7 @@ const RUNS: readonly Row[] = [
     await t.call(on(t)('peek'), undefined, { result: { is: 'still' } });
   }),
   story('a workflow is addressed in JSON', async t => {
-    const target = { target: 'workflow', workflowName: `${t.sdk}Flow`, workflowKey: t.key() };
+    const target = { target: 'workflow', workflowName: `${t.services}Flow`, workflowKey: t.key() };
     expect((await ofKey(t, 'output')).status).toBe(404);
     expect((await ofKey(t, 'attach')).status).toBe(404);
     const { body } = await t.ingress('POST', 'restate/lookup', target);
@@ -135,16 +147,16 @@ const RUNS: readonly Row[] = [
 const FROM_HANDLERS: readonly Row[] = [
   interruptedStory('a workflow is called by a handler, once', async t => {
     const caller = await t.send('Keyed/runFlow', t.key());
-    await caller.until('suspended');
+    await caller.waits();
     const [run] = await until('it has begun', async () => {
       const children = await caller.children();
       return children.length > 0 && children;
     });
-    await run?.until('suspended');
+    await run?.waits();
     const refused = { name: 'TerminalError', code: 409, message: expect.stringContaining('already') };
     await t.call('Keyed/runFlow', t.key(), { result: refused });
     const attached = await t.send('Keyed/attachTo', run?.id);
-    await attached.until('suspended');
+    await attached.waits();
     await t.interrupt();
     await approve(t, 'yes');
     await t.expect(caller, { result: ended('yes', 'from a handler') });
@@ -158,7 +170,7 @@ const FROM_HANDLERS: readonly Row[] = [
   interruptedStory('the retention of a workflow ends', async t => {
     const flow = on(t, 'BriefFlow');
     const first = await t.send(flow('run'), 1);
-    await first.until('suspended');
+    await first.waits();
     await t.interrupt();
     await t.call(flow('approve'), 'first', { result: 'given' });
     expect(await ofKey(t, 'attach', 'BriefFlow')).toEqual({ status: 200, body: ended('first', 1) });
@@ -173,4 +185,4 @@ const FROM_HANDLERS: readonly Row[] = [
   }),
 ];
 
-export const WORKFLOWS: readonly Row[] = [...RUNS, ...FROM_HANDLERS];
+export const WORKFLOWS: readonly Row[] = [...RUNS, ...FROM_HANDLERS].map(usesState);

@@ -1,0 +1,28 @@
+/** How an attempt fails, and what the server is asked to make of it. */
+/** Codes of an ErrorMessage. */
+export const USER_ERROR = 500;
+export const JOURNAL_MISMATCH = 570;
+export const PROTOCOL_VIOLATION = 571;
+export const UNSUPPORTED_FEATURE = 573;
+
+/** An attempt that fails and is retried. */
+export interface AttemptFailure {
+  readonly code: number;
+  readonly message: string;
+  readonly stacktrace?: string | undefined;
+  readonly relatedCommand?: CommandRef | undefined;
+  readonly nextRetryDelayMs?: number | undefined;
+  /** What to do in place of a retry. Protocols before 7 cannot say it: there the policy of the service decides. */
+  readonly behavior?: OnFailure | undefined;
+}
+
+/** As the ErrorMessage has it. */
+export interface CommandRef {
+  readonly relatedCommandIndex: number;
+  readonly relatedCommandType: number;
+  readonly relatedCommandName: string | undefined;
+}
+
+export type OnFailure = 'retry' | 'pause' | 'fail';
+/** In the order of their numbers. */
+export const BEHAVIORS: readonly OnFailure[] = ['retry', 'pause', 'fail'];

@@ -1,0 +1,101 @@
+/**
+ * Bodies that one Lambda payload does not hold: a request comes in parts, of which some lie in an object store, an
+ * answer is put there. The server presigns every URL, and removes the objects with the invocation. It is our own
+ * extension of the protocol: nothing here happens unless a header of the server asks for it.
+ *
+ * Invariants: of a part exactly the announced bytes are taken, and only if their digest is the announced one; nothing
+ * is sent to or fetched from anything but https, or this machine; what is in memory at once is REQUEST_BYTES_MAX.
+ */
+import { createHash } from 'node:crypto';
+import { asError } from './errors.ts';
+import { REQUEST_BYTES_MAX } from './limits.ts';
+
+/** `inline` in base64, or where it is. From outside: what is no text or number counts as one all the same. */
+interface Part {
+  readonly inline?: string;
+  readonly url: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+const PARALLEL_MAX = 4;
+const RETRIES = 3;
+const FIRST_DELAY_MS = 50;
+const TIMEOUT_MS = 30_000;
+const ALLOWED = /^(https:|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?\/)/;
+
+const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The body whose parts `list` names. Throws what went wrong. */
+export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
+  const { parts } = JSON.parse(new TextDecoder().decode(list)) as { parts: readonly Part[] };
+  let length = 0;
+  const jobs = parts.map(part => {
+    const from = length;
+    const { inline, bytes } = part;
+    length += inline === undefined ? Math.max(0, Number(bytes)) : Buffer.byteLength(inline, 'base64');
+    return [part, from, length] as const;
+  });
+  // What is not a number is not less either.
+  if (!(length <= REQUEST_BYTES_MAX))
+    throw new RangeError(`${length} bytes are more than ${REQUEST_BYTES_MAX}`);
+  const body = Buffer.alloc(length);
+  const queue = jobs.values();
+  const worker = async () => {
+    for (const [part, from, to] of queue) {
+      if (part.inline === undefined) await fetchInto(body.subarray(from, to), part);
+      else body.write(part.inline, from, 'base64');
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: PARALLEL_MAX }, worker));
+  } finally {
+    // After a failure the others fetch nothing more.
+    jobs.length = 0;
+  }
+  return body;
+}
+
+/** Puts an answer there; the headers that tell of it. Throws what went wrong. */
+export async function upload(url: string, body: Uint8Array): Promise<Record<string, string>> {
+  await transfer(url, { method: 'PUT', body: body as Uint8Array<ArrayBuffer> }, async () => {});
+  return { 'x-holdfast-body-sha256': digest(body), 'x-holdfast-body-bytes': String(body.length) };
+}
+
+const fetchInto = (room: Uint8Array, { url, sha256 }: Part): Promise<void> =>
+  transfer(url, {}, async ({ body }) => {
+    let at = 0;
+    for await (const chunk of body ?? []) {
+      if (at + chunk.length <= room.length) room.set(chunk, at);
+      at += chunk.length;
+      if (at > room.length) break;
+    }
+    if (at !== room.length || digest(room) !== sha256) throw new Error('not what was announced');
+  });
+
+/** Repeated after failures that may pass. What is stored under a URL does not change, and no more does what is put there. */
+async function transfer(
+  url: string,
+  init: RequestInit,
+  take: (response: Response) => Promise<void>,
+): Promise<void> {
+  let failure = 'neither https nor this machine';
+  for (let retry = 0; retry <= RETRIES && ALLOWED.test(url); retry++) {
+    if (retry > 0) await new Promise(resolve => setTimeout(resolve, FIRST_DELAY_MS * 2 ** retry));
+    try {
+      const response = await fetch(url, {
+        ...init,
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        redirect: 'error',
+      });
+      if (response.ok) return await take(response);
+      failure = `status ${response.status}`;
+      await response.body?.cancel();
+      if (response.status < 500) break;
+    } catch (error) {
+      failure = asError(error).message;
+    }
+  }
+  // The permission is in the query.
+  throw new Error(`${failure}, at ${String(url).replace(/\?.*/s, '')}`);
+}
