@@ -148,9 +148,7 @@ export class Partition {
   async drain(timeoutMs: number): Promise<void> {
     this.timerQueue.stop();
     await this.invoker.drain(timeoutMs);
-    while (this.backlog > 0 && !this.stopped) {
-      await new Promise<void>(resolve => this.options.timers.soon(resolve));
-    }
+    await this.proposer.idle();
   }
 
   /** Stores the state and closes log and store. What runs in Lambda is taken up by the next start. */

@@ -50,6 +50,7 @@ export class Proposer {
   private next = 0;
   private applying = false;
   private stopped = false;
+  private onIdle: (() => void)[] = [];
   /** The position and time that the state reflects. */
   position: Position;
   /** Of all records applied since the start, as the log has them. */
@@ -78,12 +79,25 @@ export class Proposer {
     this.scheduleAppend();
   }
 
+  /** Resolves once everything that was proposed is applied, or nothing will be any more. */
+  idle(): Promise<void> {
+    if (this.stopped || this.backlog === 0) return Promise.resolve();
+    return new Promise(resolve => this.onIdle.push(resolve));
+  }
+
   /** Nothing more is appended, applied or answered. */
   stop(): void {
     this.stopped = true;
     this.waiting = [];
     this.durable = [];
     this.next = 0;
+    this.tellIdle();
+  }
+
+  private tellIdle(): void {
+    const waiting = this.onIdle;
+    this.onIdle = [];
+    for (const resolve of waiting) resolve();
   }
 
   /**
@@ -137,6 +151,7 @@ export class Proposer {
       this.next = 0;
     }
     this.options.onApplied();
+    if (this.backlog === 0) this.tellIdle();
   }
 
   private apply({ record, done, position, bytes }: Appended): void {

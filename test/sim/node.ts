@@ -110,7 +110,7 @@ export class Node {
     const { partition } = this;
     if (partition === undefined) return;
     const drained = this.#parts.random.chance(0.5)
-      ? partition.invoker.drain(DRAIN_MS_MAX)
+      ? partition.drain(DRAIN_MS_MAX)
       : Promise.resolve();
     drained
       .then(() => partition.close())
