@@ -109,9 +109,7 @@ export class Node {
     this.isClosing = true;
     const { partition } = this;
     if (partition === undefined) return;
-    const drained = this.#parts.random.chance(0.5)
-      ? partition.drain(DRAIN_MS_MAX)
-      : Promise.resolve();
+    const drained = this.#parts.random.chance(0.5) ? partition.drain(DRAIN_MS_MAX) : Promise.resolve();
     drained
       .then(() => partition.close())
       .then(
