@@ -90,6 +90,15 @@ test.each<
     /is not a header/,
   ],
   [
+    'a header of our own',
+    'POST',
+    '/deployments',
+    [['content-type', 'application/json']],
+    `{"arn":"${ARN}","additional_headers":{"Content-Type":"x"}}`,
+    400,
+    /is set by the orchestrator/,
+  ],
+  [
     'another service',
     'POST',
     '/deployments',

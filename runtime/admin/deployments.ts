@@ -229,7 +229,17 @@ function parseArn(arn: unknown): string {
   return arn;
 }
 
+/** What the orchestrator says itself, and what belongs to a connection: another value would break every request. */
+const OWN_HEADERS =
+  /^(accept|accept-encoding|connection|content-encoding|content-length|content-type|expect|host|keep-alive|te|transfer-encoding|upgrade|x-restate-(invocation-id|service-key|signature-scheme|jwt-v1)|x-holdfast-.*)$/i;
+
 function checkHeader(name: string, value: string): void {
+  if (OWN_HEADERS.test(name)) {
+    throw badField(
+      'additional_headers',
+      `'${name.slice(0, 100)}' is set by the orchestrator or the connection`,
+    );
+  }
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || !/^[\t\x20-\x7e]*$/.test(value)) {
     throw badField('additional_headers', `'${name.slice(0, 100)}' is not a header`);
   }
