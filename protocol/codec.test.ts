@@ -261,6 +261,11 @@ const unencodable: readonly [what: string, code: string, encode: () => unknown][
   ['a time before 1970', 'HF_PROTOCOL_VALUE', () => encodeFrame('SleepCommand', { wakeUpTime: -5 })],
   ['a time of 2^53', 'HF_PROTOCOL_VALUE', () => encodeFrame('SleepCommand', { wakeUpTime: 2 ** 53 })],
   ['a seed of 2^64', 'HF_PROTOCOL_VALUE', () => encodeFrame('Start', { randomSeed: 1n << 64n })],
+  [
+    'text where bytes belong',
+    'HF_PROTOCOL_VALUE',
+    () => encodeFrame('InputCommand', { value: 'text' as never }),
+  ],
   ['a bad list', 'HF_PROTOCOL_VALUE', () => encodeFrame('Suspension', { waitingSignals: [1, -1] })],
   [
     'two results',

@@ -167,6 +167,8 @@ function writeField(out: Output, field: FieldPlan, value: unknown): void {
     return;
   }
   const content = kind === VOID ? EMPTY : (value as Uint8Array);
+  // Of text, which serializers in JavaScript may return, zeros would be written.
+  if (!ArrayBuffer.isView(content)) refuse(field, 'not a Uint8Array');
   const { length } = content;
   if (!explicit && kind === BYTES && length === 0) return;
   out.varint(tag);

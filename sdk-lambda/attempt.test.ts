@@ -241,6 +241,52 @@ test('user code cannot catch a mismatch, and goes no further than its next await
   expect(after).toBe(false);
 });
 
+const unreadable = Object.defineProperty(new Error(), 'message', {
+  get: () => boom(),
+});
+const slowly = new RetryableError('later', { retryAfter: { seconds: 1n } as never });
+const prototypeless = new TerminalError('gone', { metadata: { a: Object.create(null) } });
+const deep = (ctx: restate.Context) => {
+  let promise: restate.RestatePromise<void> = ctx.sleep(1);
+  for (let i = 0; i < 10_000; i++) promise = promise.map(() => undefined);
+  return promise;
+};
+const afterSleep = [sleep(1), slept(1)];
+
+// Each of them would otherwise be an unhandled rejection or an uncaught exception: the end of the process, with all
+// other attempts in it.
+test.each<[string, Handler, readonly Uint8Array[], string[]]>([
+  ['an error that cannot be read', async () => Promise.reject(unreadable), [], ['Error 500 boom']],
+  [
+    'the same in a closure',
+    ctx => ctx.run('r', () => Promise.reject(unreadable)),
+    [],
+    ['RunCommand', 'Error 500 boom at 1'],
+  ],
+  ['a delay that is no duration', async () => Promise.reject(slowly), [], [expect.stringMatching(/BigInt/)]],
+  [
+    'metadata that is no text is still a result',
+    async () => Promise.reject(prototypeless),
+    [],
+    ['OutputCommand failure 500 gone', 'End'],
+  ],
+  [
+    'a mapper whose promise throws',
+    // biome-ignore lint/suspicious/noThenProperty: what is tested
+    async ctx => ctx.sleep(1).map((): unknown => ({ then: boom })),
+    afterSleep,
+    ['Error 500 boom at 1'],
+  ],
+  [
+    'promises nested deeper than the stack',
+    async ctx => deep(ctx),
+    afterSleep,
+    ['Error 500 Maximum call stack size exceeded at 1'],
+  ],
+])('the attempt fails and not the process: %s', async (_name, handler, entries, expected) => {
+  expect(transcript((await run(handler, { entries })).frames)).toEqual(expected);
+});
+
 test('a mismatch ends the attempt although user code waits for something foreign', async () => {
   const { terminator } = await run(
     async ctx => {

@@ -201,7 +201,13 @@ export class Attempt implements PromiseHost, RunHost {
   // ---- RunHost
 
   insideRun(closure: () => unknown): unknown {
-    return closureOf.run(this, closure);
+    // Async, for what the closure returns may be a promise of the context: waiting for it is part of the closure.
+    return closureOf.run(this, async () => closure());
+  }
+
+  crash(error: unknown): void {
+    this.machine.fail(failureOf(asError(error), this.machine.lastCommand));
+    this.schedule();
   }
 
   classify(thrown: unknown): Classified {
@@ -228,7 +234,6 @@ export class Attempt implements PromiseHost, RunHost {
   rootSettled(root: Durable<unknown>): void {
     this.#roots.delete(root);
     this.#woken = true;
-    this.#isTold = false;
   }
 
   mapperRuns(): void {

@@ -105,9 +105,18 @@ const UINT32_MAX = 0xffffffff;
 export function toWireFailure({ code, message, metadata }: TerminalError): WireFailure {
   return {
     code: Number.isInteger(code) && code >= 0 && code <= UINT32_MAX ? code : INTERNAL_ERROR,
-    message: String(message),
-    metadata: Object.entries(metadata ?? {}).map(([key, value]) => ({ key, value: String(value) })),
+    message: textOf(message),
+    metadata: Object.entries(metadata ?? {}).map(([key, value]) => ({ key, value: textOf(value) })),
   };
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    // An object without a prototype, or with a toString that throws.
+    return typeof value;
+  }
 }
 
 export const fromWireFailure = ({ code, message, metadata }: WireFailure): TerminalError =>

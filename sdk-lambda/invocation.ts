@@ -75,13 +75,15 @@ export function attemptOf(
         callback();
       } catch (error) {
         // Recorded commands are decoded when they are compared: one that does not decode is the server's, or damage.
-        if (!(error instanceof ProtocolError)) throw error;
-        undecodable(machine, error);
+        if (error instanceof ProtocolError) undecodable(machine, error);
+        // Promises nested deeper than the stack, say. The process has other attempts, which go on.
+        else attempt.crash(error);
         // Looks again, and finds the attempt over.
         callback();
       }
     });
-  return new Attempt(machine, { now, defer: guarded, options });
+  const attempt = new Attempt(machine, { now, defer: guarded, options });
+  return attempt;
 }
 
 const PROTOCOL_VIOLATION = 571;
@@ -113,7 +115,7 @@ export function startHandler(
     logger: parts.logger,
   };
   const context = service.parts.createContext(contextParts, handler.kind);
-  void attempt.start(async () => {
+  const started = attempt.start(async () => {
     let argument: unknown;
     try {
       argument = input.deserialize(request.body);
@@ -125,6 +127,7 @@ export function startHandler(
     }
     return output.serialize(await handler.fn.call(service.parts.self, context, argument));
   });
+  started.catch(error => attempt.crash(error));
 }
 
 function createRequest(

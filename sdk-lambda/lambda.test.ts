@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import * as zlib from 'node:zlib';
 import { contentTypeOf, decodeFrame, decodeFrames } from '@holdfast/protocol';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { readVector } from '../protocol/vectors.testkit.ts';
 import { MAX_PROTOCOL } from './discovery.ts';
 import { headersOf, RFC_IDENTITY, signed } from './identity.testkit.ts';
@@ -239,7 +239,7 @@ test.each<[string, () => object, RegExp]>([
   ['is at neither https nor here', () => stored('a', small, { url: 'http://10.0.0.1/a' }), /neither https/],
   ['is a file', () => stored('a', small, { url: 'file:///etc/passwd' }), /neither https/],
   ['is nowhere', () => stored('a', small, { url: 'nowhere' }), /neither https/],
-  ['is beyond all limits', () => stored('a', small, { bytes: 2 ** 40 }), /more than 67108864/],
+  ['is beyond all limits', () => stored('a', small, { bytes: 2 ** 40 }), /more than 67108864 in/],
   ['has a negative length', () => stored('a', small, { bytes: -1 }), /not what was announced/],
 ])('a part that %s fails the attempt', async (_what, part, expected) => {
   troubles.set('/missing', [404]);
@@ -249,6 +249,22 @@ test.each<[string, () => object, RegExp]>([
   expect(result).toMatch(/^Error 500: /);
   expect(result).toMatch(expected);
   expect(result).not.toMatch(/secret/);
+});
+
+test('one list causes a bounded number of requests', async () => {
+  const parts = new Array(101).fill(stored('a', small, { bytes: 0 }));
+  expect(resultOf(bytesOf(await call('length', inParts(...parts), PARTS)))).toMatch(
+    /0 bytes in 101 parts are more/,
+  );
+  expect(requests.size).toBe(0);
+});
+
+test('on Lambda this machine is not asked: its API listens there', async () => {
+  vi.stubEnv('AWS_LAMBDA_RUNTIME_API', '127.0.0.1:9001');
+  const response = await call('length', inParts(stored('a', small)), PARTS);
+  vi.unstubAllEnvs();
+  expect(resultOf(bytesOf(response))).toMatch(/neither https/);
+  expect(requests.size).toBe(0);
 });
 
 test('no list of parts makes the function fail', async () => {

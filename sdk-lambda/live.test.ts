@@ -139,16 +139,22 @@ test('a recorded run without its result is executed once the journal is used up'
   ]);
 });
 
-test('of many awaited things the server is told once, and again when others are awaited', async () => {
-  const handler: Handler = async ctx => {
-    await RestatePromise.all(Array.from({ length: 100 }, () => ctx.sleep(1)));
-    await ctx.sleep(1);
-  };
-  const chunks = Array.from({ length: 100 }, (_, i) => [slept(i + 1)]);
-  const lines = await conversation(7, handler, chunks);
-  expect(lines.map(line => line.match(/AwaitingOn/g)?.length ?? 0)).toEqual([
-    1,
-    ...chunks.slice(1).map(() => 0),
-    1,
-  ]);
-});
+test.each<[string, (sleeps: RestatePromise<void>[]) => Promise<unknown>]>([
+  ['together', sleeps => RestatePromise.all(sleeps)],
+  ['each', sleeps => Promise.all(sleeps)],
+])(
+  'of many things awaited %s the server is told once, and again when others are awaited',
+  async (_how, all) => {
+    const handler: Handler = async ctx => {
+      await all(Array.from({ length: 100 }, () => ctx.sleep(1)));
+      await ctx.sleep(1);
+    };
+    const chunks = Array.from({ length: 100 }, (_, i) => [slept(i + 1)]);
+    const lines = await conversation(7, handler, chunks);
+    expect(lines.map(line => line.match(/AwaitingOn/g)?.length ?? 0)).toEqual([
+      1,
+      ...chunks.slice(1).map(() => 0),
+      1,
+    ]);
+  },
+);

@@ -228,7 +228,6 @@ export class Leaf<T> extends Durable<T> {
 }
 
 type Mapper = (value?: unknown, failure?: TerminalError) => unknown;
-
 class Mapped extends Durable<unknown> {
   /** What is mapped; then, if that is one, the promise that it was mapped to. */
   #source: Durable<unknown>;
@@ -252,18 +251,23 @@ class Mapped extends Durable<unknown> {
   }
   /** A mapper may return a promise, as what is given to `then` may. */
   protected override fulfil(value: unknown): void {
-    const { then } = (value ?? {}) as Partial<PromiseLike<unknown>>;
-    if (typeof then !== 'function') {
-      super.fulfil(value);
-    } else if (value instanceof Durable && this.host) {
+    if (value instanceof Durable && this.host) {
       this.#source = value;
       this.#hasMapped = true;
       this.follow(value, 0);
-    } else {
-      // Of a constant, which has no host, or made by user code: it waits for itself.
+    } else if (!this.#waitsForItself(value)) super.fulfil(value);
+  }
+  /** Of a constant, which has no host, or made by user code. What its `then` throws is its outcome, as elsewhere. */
+  #waitsForItself(value: unknown): boolean {
+    try {
+      const { then } = (value ?? {}) as Partial<PromiseLike<unknown>>;
+      if (typeof then !== 'function') return false;
       this.host?.mapperRuns();
       then.call(value, super.fulfil.bind(this), error => this.settle(REJECTED, error));
+    } catch (error) {
+      this.settle(REJECTED, error);
     }
+    return true;
   }
   protected waitsFor(): Tree | undefined {
     // The mapper may make a failure of a success and the other way round; a promise that it returned is what it is.
@@ -293,7 +297,6 @@ const RULES: Readonly<Record<Rule, { readonly ends: readonly number[]; readonly 
   timeout: { ends: [FULFILLED, REJECTED], type: UNKNOWN },
 };
 const TIMER = 1;
-
 export class Combinator extends Durable<unknown> {
   readonly #rule: Rule;
   readonly #children: readonly Durable<unknown>[];
@@ -391,6 +394,5 @@ export const RestatePromise = {
 /** Older name of `RestatePromise`. */
 export type CombineablePromise<T> = RestatePromise<T>;
 export const CombineablePromise = RestatePromise;
-
 export const isRestatePromise = (value: unknown): value is RestatePromise<unknown> =>
   value instanceof Durable;

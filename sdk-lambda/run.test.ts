@@ -89,6 +89,25 @@ test.each<[string, Handler, JournalSpec, string[]]>([
     ['OutputCommand "before"', 'End'],
   ],
   [
+    'a closure that returns a promise of the context waits for it inside the closure',
+    async ctx => {
+      const slept = ctx.sleep(1);
+      await ctx.run('r', () => slept);
+    },
+    {},
+    [
+      'SleepCommand',
+      'RunCommand',
+      expect.stringMatching(/^Error 500 The context was used inside a closure.* at 2$/),
+    ],
+  ],
+  [
+    'what a serializer returns must be bytes',
+    async ctx => ctx.run('r', () => 'text', { serde: { serialize: String, deserialize: String } as never }),
+    {},
+    ['RunCommand', 'Error 500 Cannot encode value: not a Uint8Array. at 1'],
+  ],
+  [
     'a run that nobody awaits is executed while the handler waits for something else',
     async ctx => {
       void ctx.run('r', () => 1);

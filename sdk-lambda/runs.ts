@@ -38,6 +38,8 @@ export interface RunHost {
   wireFailure(error: TerminalError | string): WireFailure;
   /** Has what is to be done looked at: a closure has come to its end. */
   schedule(): void;
+  /** Ends the attempt with an error that there is nobody to throw to, such as one about an error that cannot be read. */
+  crash(error: unknown): void;
 }
 
 export class Runs {
@@ -62,7 +64,7 @@ export class Runs {
   start(): void {
     const runs = this.#waiting;
     this.#waiting = [];
-    for (const run of runs) void this.#execute(run);
+    for (const run of runs) this.#execute(run).catch(error => this.#host.crash(error));
   }
 
   async #execute(run: RunRequest): Promise<void> {

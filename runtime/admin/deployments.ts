@@ -171,7 +171,9 @@ function parseAddress(body: Body, before: Endpoint | undefined): Address | undef
   const useHttp11 = flag(body, 'use_http_11');
   const isLambda = arn !== undefined || roleArn !== undefined || externalId !== undefined;
   if (isLambda && (uri !== undefined || useHttp11 !== undefined)) {
-    throw unreadable('it names both a Lambda function and an HTTP endpoint');
+    throw unreadable(
+      'it has fields of both a Lambda function (arn, assume_role_...) and an HTTP endpoint (uri, use_http_11)',
+    );
   }
   if (isLambda) return lambdaAddress({ arn, roleArn, externalId }, before);
   if (uri === undefined && useHttp11 === undefined) return undefined;

@@ -115,7 +115,7 @@ function notAssumed(role: AssumedRole, cause: unknown): CodedError {
   return new CodedError(
     'HF_ASSUME_ROLE',
     `The role '${role.arn}' could not be assumed with ${external} (${reason.slice(0, 512)}). Its trust policy must ` +
-      "sts:AssumeRole for the orchestrator's role, whose own policy must allow it as well.",
+      "allow sts:AssumeRole for the orchestrator's role, whose own policy must allow it as well.",
     { cause },
   );
 }

@@ -61,7 +61,8 @@ export function classifyResponse(
     code: row.code,
     failureCode: row.failureCode,
     message: `the handler answered with status ${status}: ${row.message}`,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    // A time that has passed (clocks differ) is no wait: a host that is overloaded must not be called again at once.
+    ...(retryAfterMs === undefined || retryAfterMs === 0 ? {} : { retryAfterMs }),
   };
 }
 

@@ -254,6 +254,7 @@ test.each<[string, LambdaResult, string, RegExp]>([
     'META0003',
     /401: no identity/,
   ],
+  ['a redirect', respond('', { statusCode: 308 }), 'META0003', /308: redirects are not followed/],
   [
     'a crash',
     {

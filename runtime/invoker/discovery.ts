@@ -83,7 +83,10 @@ function answerOf(result: ExchangeResult): HandlerResponse {
 export function readDiscovery(response: HandlerResponse, protocol: ProtocolRange): Discovered {
   const { status, headers, body } = response;
   if (status !== 200) {
-    const reason = sdkErrorMessage(body);
+    const redirect = status >= 300 && status < 400;
+    const reason = redirect
+      ? 'redirects are not followed, register where it leads to'
+      : sdkErrorMessage(body);
     throw unreachable(`status ${status}${reason === undefined ? '' : `: ${reason}`}`);
   }
   const contentType = headers['content-type'] ?? '';

@@ -169,6 +169,8 @@ test.each<[number, Record<string, string>, object]>([
   [415, {}, { code: 'RT0015', failureCode: 415 }],
   [429, { 'retry-after': '2' }, { code: 'RT0023', retryAfterMs: 2000 }],
   [429, {}, { code: 'RT0023' }],
+  [429, { 'retry-after': '0' }, { code: 'RT0023' }],
+  [503, { 'retry-after': 'Fri, 20 Nov 2026 16:59:55 GMT' }, { code: 'RT0023' }],
   [500, { 'retry-after': '2' }, { code: 'RT0012' }],
   [502, { 'retry-after': '2' }, { code: 'RT0010' }],
   [503, { 'retry-after': 'Fri, 20 Nov 2026 17:00:05 GMT' }, { code: 'RT0023', retryAfterMs: 5000 }],

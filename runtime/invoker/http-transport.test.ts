@@ -256,7 +256,7 @@ test.each(MODES)('%s: a host that is not allowed, or a name that must not lead t
   for (const [host, reason] of [
     ['127.0.0.1', "add 'localhost'"],
     ['other.internal', "add 'other.internal'"],
-    ['169.254.169.254', "add '169.254.169.254'"],
+    ['169.254.169.254', 'such addresses are never called'],
     ['handlers.internal', 'an address of this machine'],
   ]) {
     const result = await exchange(transports, `http://${host}:${port}`, mode);
@@ -286,7 +286,8 @@ test.each(MODES)('%s over TLS, with a certificate that is checked', async (_, mo
     });
   }
   const stranger = failure(await exchange(transport(), `https://localhost:${port}`, mode));
-  expect(stranger).toMatchObject({ code: 'RT0010', message: expect.stringContaining('SELF_SIGNED_CERT') });
+  expect(stranger.code).toBe('RT0010');
+  expect(stranger.message).toMatch(/SELF_SIGNED_CERT.*NODE_EXTRA_CA_CERTS/);
   const wrongName = failure(await exchange(trusting, `https://127.0.0.2:${port}`, mode));
   expect(wrongName.code).toBe('RT0010');
 });
@@ -306,6 +307,20 @@ test.each(['h2c', 'TLS', 'TLS without ALPN'])(
     if (over) expect(result.message).toContain('it did not choose h2');
   },
 );
+
+test('a server of another kind than registered: the message says which', async () => {
+  const [one, two] = [await serve(1, () => [200, {}, '']), await serve(2, () => [200, {}, ''])];
+  const tls = await secure(['h2'], 2);
+  for (const [uri, http, hint] of [
+    [`http://localhost:${one}`, 2, 'register it with use_http_11'],
+    [`http://localhost:${two}`, 1, 'register it without use_http_11'],
+    [`https://localhost:${two}`, 2, 'Then register it with http://'],
+    [`http://localhost:${tls}`, 2, 'A server with TLS? Then with https://'],
+  ] as const) {
+    const result = failure(await exchange(transport(), uri, { http, bidirectional: false }));
+    expect(result.message, uri).toContain(hint);
+  }
+});
 
 test('bidirectional: steps in both directions, and nothing after abort', async () => {
   const { port } = await h2c(stream => {

@@ -354,10 +354,26 @@ function broken({ uri }: HttpAddress, reason: string, message: string): Transpor
   if (reason === NOT_ALLOWED) return { kind: 'failed', code: NOT_ALLOWED, message };
   const text =
     reason === HTTP2_NOT_SPOKEN
-      ? `'${uri}' does not seem to speak HTTP/2 (${message}). Is it an HTTP/1.1 server? Then register it with use_http_11.`
-      : `No answer from '${uri}' (${reason}): ${message}`;
-  return { kind: 'failed', code: 'RT0010', message: text };
+      ? `'${uri}' does not seem to speak HTTP/2 (${message})`
+      : `No answer from '${uri}' (${reason}): ${message.trimEnd().replace(/[.:]+$/, '')}`;
+  const hint = HINTS[reason];
+  return { kind: 'failed', code: 'RT0010', message: hint === undefined ? text : `${text}. ${hint}` };
 }
+
+const UNKNOWN_CA =
+  "To trust its certificate, start the orchestrator with the CA's in a PEM file that NODE_EXTRA_CA_CERTS names.";
+
+/** What a registration for another kind of server looks like from here, and the way out. */
+const HINTS: Readonly<Record<string, string>> = {
+  [HTTP2_NOT_SPOKEN]:
+    'Is it an HTTP/1.1 server? Then register it with use_http_11. A server with TLS? Then with https://.',
+  HTTPParserError: 'Is it an HTTP/2 server? Then register it without use_http_11.',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'Is it a server without TLS? Then register it with http://.',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_CA,
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_CA,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_CA,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_CA,
+};
 
 function headerMap(headers: HttpHeaders): HeaderMap {
   const result: Record<string, string> = Object.create(null);

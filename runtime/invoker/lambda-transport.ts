@@ -5,6 +5,7 @@
  * Invariants: those of the port. What an endpoint does not use costs its calls nothing: one that neither compresses
  * nor offloads is encoded and sent within the call of `exchange`.
  */
+import { ErrorMessage } from '@holdfast/protocol';
 import type { Endpoint } from '../core/model.ts';
 import { CodedError } from '../platform/error.ts';
 import type { Timers } from '../platform/ports.ts';
@@ -84,6 +85,8 @@ class LambdaExchange implements Exchange {
   readonly #done: (result: ExchangeResult) => void;
   #call: LambdaCall | null = null;
   #slot: AnswerSlot | undefined;
+  /** The request went through the object store. */
+  #isPacked = false;
   #over = false;
 
   constructor(
@@ -151,6 +154,7 @@ class LambdaExchange implements Exchange {
     }
     if (offload === undefined || this.#over || bytesIfLarge(event) <= PAYLOAD_BYTES_MAX) return event;
     if (plain.body.length > OFFLOADED_BYTES_MAX) return event;
+    this.#isPacked = true;
     const body = await offload.pack(invocationId, plain.body);
     return { ...plain, headers: { ...headers, [BODY_HEADER]: 'parts' }, body };
   }
@@ -222,7 +226,13 @@ class LambdaExchange implements Exchange {
     }
     if (result.kind === 'failed') this.#end();
     else this.#over = true;
+    if (this.#isPacked && result.kind === 'response' && isRefusal(result)) this.#forget();
     this.#done(result);
+  }
+
+  /** It may be that a stored part was not found: by a rule of the bucket, or by whoever cleaned up. */
+  #forget(): void {
+    this.#options.offload?.forget(this.#request.invocationId ?? '');
   }
 
   /** Without an answer: the function may have left one, or may still do so. */
@@ -246,6 +256,12 @@ function interpret(arn: string, result: LambdaResult): ExchangeResult {
     return { kind: 'failed', code: error.code, message: error.message };
   }
 }
+
+/** An answer without progress: an error status, or a failure and nothing before it. */
+const isRefusal = ({ status, body }: HandlerResponse): boolean =>
+  status < 200 ||
+  status > 299 ||
+  (body.length > 1 && Buffer.from(body.buffer, body.byteOffset).readUInt16BE() === ErrorMessage.type);
 
 /** The length of an event that may be too long; 0 of others. */
 function bytesIfLarge(event: EventRequest): number {
@@ -278,7 +294,7 @@ function wayOut({ offload }: LambdaAddress, slot: AnswerSlot | undefined): strin
     return `Through the object store it may have ${OFFLOADED_BYTES_MAX}. Keep large values outside and pass references`;
   }
   return offload === true
-    ? 'Give the orchestrator an object store, which such journals then travel through'
+    ? 'Give the orchestrator an object store (setting objectStore), which such journals then travel through'
     : 'Keep large values outside and pass references, or use an SDK that takes journals through an object store';
 }
 

@@ -311,7 +311,7 @@ test.each<readonly [name: string, story: Story]>([
         [
           live => live.time.pass(1),
           '> reset',
-          'failed RT0001: the handler has sent nothing for 5000 ms; seen 1',
+          'failed RT0001: the handler has sent nothing for 5000 ms (abort timeout); seen 1',
         ],
         [live => live.time.pass(60_000)],
       ],
@@ -360,7 +360,7 @@ test.each<readonly [name: string, story: Story]>([
         [
           live => live.time.pass(1),
           '> reset',
-          'failed RT0001: the handler has sent nothing for 5000 ms; seen 1',
+          'failed RT0001: the handler has sent nothing for 5000 ms (abort timeout); seen 1',
         ],
       ],
     },

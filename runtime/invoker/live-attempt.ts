@@ -292,7 +292,10 @@ export class LiveAttempt {
     this.#timer = timers.set(Math.max(leftMs, TICK_MS_MIN), () => {
       const isSilent = clock.monotonicMs() - this.#activeAtMs >= limitMs && !this.#isRecording;
       if (isSilent && this.isInputClosed) {
-        this.#fail({ code: 'RT0001', message: `the handler has sent nothing for ${abortTimeoutMs} ms` });
+        this.#fail({
+          code: 'RT0001',
+          message: `the handler has sent nothing for ${abortTimeoutMs} ms (abort timeout)`,
+        });
         return;
       }
       if (isSilent) this.closeInput();

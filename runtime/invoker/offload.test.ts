@@ -207,6 +207,15 @@ test.each<[string, Record<string, string>, Buffer | undefined, object]>([
   if (message !== undefined) expect(result).toMatchObject({ message: expect.stringMatching(message) });
 });
 
+test('chunks that somebody has deleted are stored again for the attempt after', async () => {
+  const { s3, exchange, puts } = await world();
+  await exchange(requestOf(9));
+  for (const key of [...s3.objects.keys()]) s3.objects.delete(key);
+  expect(outcome(await exchange(requestOf(9)))).toMatchObject([{ name: 'Error' }]);
+  expect(outcome(await exchange(requestOf(9)))).toBe(0);
+  expect(puts()).toBe(4);
+});
+
 test('an announcement is worth nothing where no place was offered', async () => {
   const { exchange } = await world(leaving(TRUTH, LEFT));
   const { invocationId: _none, ...unidentified } = requestOf(0);
@@ -349,6 +358,27 @@ test('what was stored is deleted again and again until it is gone, or given up w
       expect(logged).toEqual([{ event: 'offloaded payloads not deleted', ...fields }]);
     }
   }
+});
+
+test('what is still being stored when its invocation ends is deleted, too', async () => {
+  const started: (() => void)[] = [];
+  const { memory, offload } = withStore(
+    {
+      put: async (key, bytes) => {
+        await new Promise<void>(resolve => started.push(resolve));
+        await memory.put(key, bytes);
+      },
+    },
+    { chunkBytes: 100, inlineBytesMax: 100 },
+  );
+  const frames = Array.from({ length: 12 }, () => noisy(500));
+  const packing = offload.pack(ID, Buffer.concat([encodeFrame('InputCommand', {}), ...frames]));
+  await expect.poll(() => started.length).toBe(4);
+  offload.release(ID);
+  for (const go of started) go();
+  await packing;
+  await expect.poll(() => memory.objects.size).toBe(0);
+  expect(started.length).toBe(4);
 });
 
 test('a sweep deletes what belongs to nobody; what it leaves is deleted with its invocation', async () => {

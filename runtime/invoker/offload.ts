@@ -7,7 +7,8 @@
  * Invariants: a request's parts joined are its body; the cuts depend on the journal's beginning only, so that the
  * next attempt of an invocation, whose journal begins with this one's, finds its chunks stored; an answer is taken
  * only from the key that this attempt was given, and only if size and digest are those it was announced with;
- * what was stored for an invocation since the start is deleted after `release`, the rest by `sweep`.
+ * what was stored for an invocation since the start is deleted after `release`, the rest by `sweep`. What is being
+ * stored when it is released is deleted as soon as that is done.
  */
 import { hash, webcrypto } from 'node:crypto';
 import type { ObjectStore } from '../objects/object-store.ts';
@@ -28,6 +29,8 @@ export interface Offload {
   release(invocationId: string): void;
   /** Its attempt may have left an answer that nobody has read. */
   suspect(invocationId: string): void;
+  /** Its attempt could not begin: what is thought to be stored may be gone, and is stored again. */
+  forget(invocationId: string): void;
   /**
    * Deletes what is stored for invocations that are not active; resolves with how many there were. Rejects with
    * `HF_OBJECT_STORE`; what it has not deleted then is for the next sweep.
@@ -73,6 +76,11 @@ type Part =
   | { readonly inline: string }
   | { readonly url: string; readonly sha256: string; readonly bytes: number };
 
+/** A body that is being stored. */
+interface Packing {
+  isReleased: boolean;
+}
+
 export function createOffload(options: OffloadOptions): Offload {
   return new ThroughStore(options);
 }
@@ -86,6 +94,7 @@ class ThroughStore implements Offload {
   /** Invocations with objects, and the chunks known to be there. */
   readonly #stored = new Map<string, Set<string>>();
   #storedChunks = 0;
+  readonly #packings = new Map<string, Set<Packing>>();
 
   constructor({ store, random, chunkBytes, inlineBytesMax, ...ports }: OffloadOptions) {
     this.#store = store;
@@ -105,13 +114,41 @@ class ThroughStore implements Offload {
     const pieces = cutBody(body, this.#chunkBytes, this.#inlineBytesMax);
     const parts: Part[] = new Array(pieces.length);
     const queue = pieces.entries();
+    const packing = this.#begin(invocationId);
     const work = async (): Promise<void> => {
       for (const [i, { bytes, stored }] of queue) {
+        if (packing.isReleased) return;
         parts[i] = stored ? await this.#storedPart(invocationId, bytes) : { inline: base64(bytes) };
       }
     };
-    await Promise.all(Array.from({ length: PUTS_AT_ONCE }, work));
+    // The others go on after one has failed, and what they have stored must not be missed.
+    const ends = await Promise.allSettled(Array.from({ length: PUTS_AT_ONCE }, work));
+    this.#ended(invocationId, packing);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return Buffer.from(JSON.stringify({ parts }));
+  }
+
+  #begin(invocationId: string): Packing {
+    const packing = { isReleased: false };
+    const others = this.#packings.get(invocationId);
+    if (others === undefined) this.#packings.set(invocationId, new Set([packing]));
+    else others.add(packing);
+    return packing;
+  }
+
+  #ended(invocationId: string, packing: Packing): void {
+    const all = this.#packings.get(invocationId);
+    all?.delete(packing);
+    if (all?.size === 0) this.#packings.delete(invocationId);
+    if (packing.isReleased) this.#remove(invocationId);
+  }
+
+  #remove(invocationId: string): void {
+    const chunks = this.#stored.get(invocationId);
+    if (chunks === undefined) return;
+    this.#stored.delete(invocationId);
+    this.#storedChunks -= chunks.size;
+    this.#cleanup.remove(prefixOf(invocationId));
   }
 
   async collect(slot: AnswerSlot, headers: HeaderMap, bytesMax: number): Promise<Uint8Array> {
@@ -125,15 +162,18 @@ class ThroughStore implements Offload {
   }
 
   release(invocationId: string): void {
-    const chunks = this.#stored.get(invocationId);
-    if (chunks === undefined) return;
-    this.#stored.delete(invocationId);
-    this.#storedChunks -= chunks.size;
-    this.#cleanup.remove(prefixOf(invocationId));
+    for (const packing of this.#packings.get(invocationId) ?? []) packing.isReleased = true;
+    this.#remove(invocationId);
   }
 
   suspect(invocationId: string): void {
     this.#chunksOf(invocationId);
+  }
+
+  forget(invocationId: string): void {
+    const chunks = this.#chunksOf(invocationId);
+    this.#storedChunks -= chunks.size;
+    chunks.clear();
   }
 
   async sweep(isActive: (invocationId: string) => boolean): Promise<number> {

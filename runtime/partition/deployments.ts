@@ -58,8 +58,13 @@ export class Deployments {
     return this.partition.state.get('deployment', id);
   }
 
-  register(request: RegisterRequest): Promise<Registered> {
-    return this.afterOthers(() => this.registerNow(this.canonical(request)));
+  /** Discovered before its turn comes: an address that does not answer holds up nobody else. */
+  async register(asked: RegisterRequest): Promise<Registered> {
+    const request = this.canonical(asked);
+    const known = findByAddress(this.partition.state, request);
+    if (known !== undefined && !request.force) return { deployment: known, kind: 'unchanged' };
+    const manifest = await this.discover(request);
+    return this.afterOthers(() => this.registerNow(request, manifest));
   }
 
   /** `inUse` unless `force`. */
@@ -99,7 +104,7 @@ export class Deployments {
       if (other !== undefined && other.id !== id) {
         throw new CodedError('META0004', `deployment ${other.id} has this address already; remove it first`);
       }
-      const deployment = await this.plan(request, before);
+      const deployment = this.plan(request, await this.discover(request), before);
       if (!change.overwrite) checkSimilar(before, deployment);
       const keepSettings = change.overwrite !== true;
       if (!change.dryRun) await this.propose({ type: 'registerDeployment', deployment, keepSettings });
@@ -139,18 +144,18 @@ export class Deployments {
     return changed;
   }
 
-  private async registerNow(request: RegisterRequest): Promise<Registered> {
+  private async registerNow(request: RegisterRequest, manifest: Discovered): Promise<Registered> {
     const before = findByAddress(this.partition.state, request);
+    // Somebody else may have been faster.
     if (before !== undefined && !request.force) return { deployment: before, kind: 'unchanged' };
-    const deployment = await this.plan(request, before);
+    const deployment = this.plan(request, manifest, before);
     if (request.dryRun) return { deployment, kind: 'dryRun' };
     await this.propose({ type: 'registerDeployment', deployment, keepSettings: false });
     return { deployment, kind: before === undefined ? 'created' : 'overwritten' };
   }
 
-  private async plan(request: RegisterRequest, before: Deployment | undefined): Promise<Deployment> {
+  private plan(request: RegisterRequest, manifest: Discovered, before: Deployment | undefined): Deployment {
     const { clock, random, defaults, protocolVersionMax = SERVER_PROTOCOL_VERSION } = this.options;
-    const manifest = await this.discover(request, protocolVersionMax);
     const id = before?.id ?? (encodeId('dp', random.bytes(16).slice()) as DeploymentId);
     const createdAt = before?.createdAt ?? clock.now();
     const registration = { request, manifest, id, createdAt, defaults, protocolVersionMax };
@@ -161,16 +166,18 @@ export class Deployments {
   private canonical(request: RegisterRequest): RegisterRequest {
     const { address } = request;
     if (address.kind === 'lambda') {
-      parseLambdaArn(address.arn);
-      return request;
+      const { kind, arn, assumeRole } = address;
+      parseLambdaArn(arn);
+      // Where it is, and not what was found out about it before.
+      return { ...request, address: { kind, arn, ...(assumeRole === undefined ? {} : { assumeRole }) } };
     }
     const uri = (this.options.httpAddress ?? canonicalAddress)(address.uri);
     return { ...request, address: { kind: 'http', uri, http: address.http } };
   }
 
-  private async discover(request: RegisterRequest, max: number): Promise<Discovered> {
+  private async discover(request: RegisterRequest): Promise<Discovered> {
     const { address, additionalHeaders: headers = {} } = request;
-    const { transports, identity } = this.options;
+    const { transports, identity, protocolVersionMax: max = SERVER_PROTOCOL_VERSION } = this.options;
     // How its SDK can be spoken to beyond that is what is to be found out.
     const endpoint = address.kind === 'lambda' ? address : { ...address, bidirectional: false };
     const transport = transports.of(endpoint);

@@ -139,6 +139,14 @@ export function checkCompatible(
 
 /** Throws META0016 where a changed address offers something else than the deployment had. */
 export function checkSimilar(before: Deployment, after: Deployment): void {
+  const { protocolVersion: version } = before;
+  if (version < after.minProtocolVersion || version > after.maxProtocolVersion) {
+    throw new CodedError(
+      'META0016',
+      `the address does not speak protocol V${version}, which invocations on ${before.id} were begun with. Send ` +
+        '"overwrite": true if none of them is left, or if they may fail.',
+    );
+  }
   const names = (services: readonly ServiceMetadata[]): string =>
     JSON.stringify(
       services

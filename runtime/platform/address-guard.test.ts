@@ -77,6 +77,7 @@ test.each(NEVER)('never called, whatever the rules say: %s', literal => {
   const host = hostOf(literal).replace(/\.$/, '');
   const guard = createAddressGuard(RULES);
   expect(guard.refuseHost(host)).toMatch(/never called/);
+  expect(createAddressGuard([]).refuseHost(host)).toMatch(/never called/);
   expect(guard.refuseAddress('handlers.internal', host)).toMatch(/never called/);
 });
 

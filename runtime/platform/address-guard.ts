@@ -48,6 +48,8 @@ export function createAddressGuard(
   const guard: AddressGuard = {
     refuseHost(host) {
       const address = parseAddress(host);
+      // Before the rules: whoever asks is not to be sent to write one that would not help.
+      if (address !== undefined && judge(address).kind === 'never') return refuseAddress(host, host);
       if (!rules.some(rule => allows(rule, host, address))) {
         const entry = address !== undefined && judge(address).kind === 'loopback' ? 'localhost' : host;
         return `'${host}' is not among the hosts that may be called: add '${entry}' to the setting httpEndpoints`;

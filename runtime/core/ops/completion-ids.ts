@@ -1,13 +1,18 @@
 /**
  * The completion ids of an invocation as flat, ascending, inclusive ranges. SDKs count up from 1, so this is one
- * range with few gaps however long the journal grows; ids chosen in any other way stay correct.
+ * range with few gaps however long the journal grows; ids chosen in any other way stay correct. Those of failures are
+ * as sparse as they come: every call has an id of its own in between.
  */
 export function hasCompletionId(ranges: readonly number[], id: number): boolean {
-  for (let i = ranges.length - 2; i >= 0; i -= 2) {
-    const low = ranges[i] as number;
-    if (id >= low) return id <= (ranges[i + 1] as number);
+  let low = 0;
+  let high = ranges.length / 2;
+  // The first range that begins after `id` is in [low, high].
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[middle * 2] as number) <= id) low = middle + 1;
+    else high = middle;
   }
-  return false;
+  return low > 0 && id <= (ranges[low * 2 - 1] as number);
 }
 
 /** `id` must not be in `ranges`. */

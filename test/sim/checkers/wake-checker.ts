@@ -23,8 +23,8 @@ interface Came {
 interface Waiting {
   readonly future: Future;
   readonly seenEntries: number;
-  /** It was given what decides it and waits nevertheless: anything new wakes it. */
-  readonly wakesOnAny: boolean;
+  /** It was given what decides it, or may, and waits nevertheless: anything new wakes it. */
+  readonly wakesOnAny: boolean | 'maybe';
   /** Notifications of what it waits for, since it was suspended. */
   notified: number;
 }
@@ -90,12 +90,13 @@ export class WakeChecker {
 
   #suspends(life: Life, future: Future, seenEntries: number): void {
     const given = this.#decide(life, future, seenEntries, true);
-    this.#waiting.set(life, { future, seenEntries, wakesOnAny: given !== undefined, notified: 0 });
+    const wakesOnAny = given === 'maybe' ? given : given !== undefined;
+    this.#waiting.set(life, { future, seenEntries, wakesOnAny, notified: 0 });
   }
 
   #check(life: Life, waiting: Waiting, wakes: boolean, { position }: Fact): void {
-    const { future, seenEntries, wakesOnAny } = waiting;
-    const exact = wakesOnAny ? this.#isAnyNew(life, waiting) : this.#decide(life, future, seenEntries, false);
+    const { future } = waiting;
+    const exact = this.#wanted(life, waiting);
     const what = `${nameOf(life)}, which waits for ${JSON.stringify(future)}`;
     if (wakes) {
       this.#count('wake');
@@ -104,6 +105,15 @@ export class WakeChecker {
     } else if (exact !== undefined && exact !== 'maybe') {
       this.#report('A4', `record ${position} does not wake ${what}`);
     }
+  }
+
+  #wanted(life: Life, waiting: Waiting): Decided {
+    const { future, seenEntries, wakesOnAny } = waiting;
+    const byTree = this.#decide(life, future, seenEntries, false);
+    if (wakesOnAny === false) return byTree;
+    const byAny = this.#isAnyNew(life, waiting);
+    if (wakesOnAny === true) return byAny;
+    return byTree ?? (byAny === undefined ? undefined : 'maybe');
   }
 
   #isAnyNew(life: Life, { future, seenEntries }: Waiting): Decided {
