@@ -133,7 +133,7 @@ export const LIVE_MUTANTS: readonly Mutant[] = [
       'runtime/invoker/invoker.ts': [['if (options.isToEnd()) live.closeInput();\n    else lane', 'lane']],
     },
     found: ['A5'],
-    from: 200,
+    from: 1579,
   },
   {
     name: 'a refused part keeps its place among the attempts',
