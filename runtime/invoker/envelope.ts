@@ -112,7 +112,8 @@ function decodeBodyLast(buffer: Buffer): InvokeResponse | undefined {
   const at = buffer.subarray(0, HEADER_CHARS_MAX).indexOf(BODY_LAST, 0, 'latin1');
   const start = at + BODY_LAST.length;
   const end = buffer.length - 2;
-  if (at < 0 || buffer[end] !== 0x22 || buffer[end + 1] !== 0x7d) return undefined;
+  // A quote at the very end may be the one that opens the body.
+  if (at < 0 || end < start || buffer[end] !== 0x22 || buffer[end + 1] !== 0x7d) return undefined;
   const head = buffer.subarray(0, start);
   if (!isUtf8(head)) return undefined;
   let value: unknown;

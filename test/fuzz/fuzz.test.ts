@@ -29,9 +29,9 @@ async function fuzz(target: Target, durationMs: number) {
 
 test.each(regressions)('%s: %s', async (name, _file, url) => {
   const target = await openTarget(name);
-  expect(
-    await fuzz({ ...target, seeds: [readFileSync(url)], mutate: (_, input) => input }, 20),
-  ).toMatchObject({
+  // Beside seeds that are accepted: what is found is mostly to be refused.
+  const seeds = [...target.seeds, readFileSync(url)];
+  expect(await fuzz({ ...target, seeds, mutate: (_, input) => input }, 20)).toMatchObject({
     findings: [],
   });
 });
