@@ -17,7 +17,7 @@ import * as restate from './index.ts';
 import { drainMicrotasks, type InvocationPorts, machineOf, startHandler } from './invocation.ts';
 
 export const NOW_MS = 1_800_000_000_000;
-export const INVOCATION_ID = new Uint8Array(24).fill(7);
+const INVOCATION_ID = new Uint8Array(24).fill(7);
 
 export interface JournalSpec extends Partial<InvocationPorts> {
   readonly input?: Uint8Array;

@@ -11,7 +11,7 @@
  * A silence of the inactivity timeout closes the input, upon which the handler suspends; a silence of the abort timeout
  * after that fails the attempt.
  */
-import { encodeFrame, type Frame, FrameDecoder, FrameWriter } from '@holdfast/protocol';
+import { type Frame, FrameDecoder, FrameWriter } from '@holdfast/protocol';
 import type { Entry } from '../core/model.ts';
 import type { Answer, IdSource } from '../format/answer.ts';
 import { writeEntry } from '../format/entries.ts';
@@ -103,15 +103,15 @@ export class LiveAttempt {
     this.#sent = first + entries.length;
     if (this.#sentAtClose !== undefined) return;
     const frames = new FrameWriter();
-    let bytes = 0;
+    let pushed = 0;
     for (const entry of entries) {
       if (entry.kind === 'input' || entry.kind === 'command') continue;
-      bytes += 1;
+      pushed += 1;
       if (entry.kind === 'completion' && entry.of === 'run' && this.#acks.delete(entry.completionId)) {
-        frames.raw(encodeFrame('ProposeRunCompletionAck', { completionId: entry.completionId }));
+        frames.frame('ProposeRunCompletionAck', { completionId: entry.completionId });
       } else writeEntry(frames, entry);
     }
-    if (bytes > 0) this.#push(frames.finish());
+    if (pushed > 0) this.#push(frames.finish());
   }
 
   /** Closes the input: the handler suspends as soon as it has to wait. */

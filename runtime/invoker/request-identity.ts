@@ -13,12 +13,11 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:cr
 import { CodedError } from '../platform/error.ts';
 import type { Clock } from '../platform/ports.ts';
 import type { HeaderMap } from './envelope.ts';
+import type { RequestIdentity } from './transport.ts';
 
-export interface RequestIdentity {
+export interface SigningIdentity extends RequestIdentity {
   /** As SDKs take it: `publickeyv1_…`. */
   readonly publicKey: string;
-  /** `path` without that of the deployment; `key` of the object or workflow, raw, if the handler has one. */
-  headersFor(path: string, key?: string): HeaderMap;
 }
 
 const VALID_S = 60;
@@ -32,7 +31,7 @@ interface Token {
 }
 
 /** `pem`: one private key, PKCS#8, Ed25519. Throws `HF_REQUEST_IDENTITY_KEY` for anything else. */
-export function createRequestIdentity(pem: string, clock: Pick<Clock, 'now'>): RequestIdentity {
+export function createRequestIdentity(pem: string, clock: Pick<Clock, 'now'>): SigningIdentity {
   const privateKey = parseKey(pem);
   const publicKey = publicKeyText(privateKey);
   const head = `${base64url(`{"typ":"JWT","alg":"EdDSA","kid":"${publicKey}"}`)}.`;

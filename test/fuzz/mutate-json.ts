@@ -106,7 +106,7 @@ function changeMember(random: SimRandom, node: Node, key: string, value: unknown
 }
 
 /** One change somewhere in the tree. */
-export function mutateJson(random: SimRandom, value: unknown, other: unknown): unknown {
+function mutateJson(random: SimRandom, value: unknown, other: unknown): unknown {
   if (!isNode(value)) return leaf(random, value);
   const entries = Object.entries(value);
   if (entries.length === 0) return random.chance(0.5) ? withMember(value, random.pick(NAMES), other) : other;

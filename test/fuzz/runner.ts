@@ -38,7 +38,7 @@ export interface FuzzReport {
 }
 
 /** For inputs below 64 KiB. */
-export const PASS_MS_MAX = 100;
+const PASS_MS_MAX = 100;
 const INPUT_BYTES_MAX = 64 * 1024;
 /** Changes made to one input. */
 const ROUNDS = [1, 1, 1, 1, 2, 2, 4, 8] as const;

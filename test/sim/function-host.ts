@@ -140,5 +140,5 @@ export class FunctionHost {
 
 export const isRaw = (path: string): boolean => path.startsWith('/invoke/raw/');
 
-export const versionOf = (headers: HeaderMap): number =>
+const versionOf = (headers: HeaderMap): number =>
   Number(/\.v(\d+)$/.exec(headers['content-type'] ?? '')?.[1] ?? 0);

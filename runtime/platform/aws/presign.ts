@@ -30,7 +30,7 @@ export interface Presigner {
 }
 
 /** A week, which is the longest that S3 takes. */
-export const LINK_SECONDS_MAX = 7 * 86_400;
+const LINK_SECONDS_MAX = 7 * 86_400;
 
 const PLAIN_KEY = /^[A-Za-z0-9_.~/-]+$/;
 const SERVICE = 's3';
