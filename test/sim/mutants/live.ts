@@ -16,7 +16,7 @@ export const LIVE_MUTANTS: readonly Mutant[] = [
       'runtime/invoker/live-attempt.ts': [
         [
           'for (const id of read.answer.acks) this.#acks.add(id);',
-          "for (const id of read.answer.acks) this.#push(encodeFrame('ProposeRunCompletionAck', { completionId: id }));",
+          "for (const completionId of read.answer.acks) { const ack = new FrameWriter(); ack.frame('ProposeRunCompletionAck', { completionId }); this.#push(ack.finish()); }",
         ],
       ],
     },
@@ -46,7 +46,7 @@ export const LIVE_MUTANTS: readonly Mutant[] = [
       'runtime/invoker/live-attempt.ts': [
         [
           "if (entry.kind === 'input' || entry.kind === 'command') continue;",
-          "if (entry.kind === 'input' || entry.kind === 'command' || bytes > 0) continue;",
+          "if (entry.kind === 'input' || entry.kind === 'command' || pushed > 0) continue;",
         ],
       ],
     },
