@@ -5,19 +5,21 @@
  * Everything is decided at *quiescence*, when the microtask queue has drained and user code can go no further by
  * itself. `defer` calls back then. Each quiescence takes the first of these steps that applies:
  *
- *   1. a cancellation is under way: deliver it once the ids of all child calls are known
- *   2. take notifications in journal order until one wakes user code; let it run
- *   3. recorded commands are left over: the code departed from its journal
- *   4. start the closures of runs whose result is not in the journal
- *   5. closures are executing: wait for them
- *   6. a closure has failed: end with its error
- *   7. the input is closed: suspend on what the awaited promises wait for; it is open: tell the server
+ *   1. batched runs: deliver their results in the order of the commands, and nothing else until all are
+ *   2. a cancellation is under way: deliver it once the ids of all child calls are known
+ *   3. take notifications in journal order until one wakes user code; let it run
+ *   4. recorded commands are left over: the code departed from its journal
+ *   5. start the closures of runs whose result is not in the journal
+ *   6. closures are executing: wait for them
+ *   7. a closure has failed: end with its error
+ *   8. closures wait for results to be stored: as in 9, on those
+ *   9. the input is closed: suspend on what the awaited promises wait for; it is open: tell the server
  *
  * Invariants:
  * - D1: what user code observes is a function of the order of notifications alone, not of how they were grouped
  *   into attempts or chunks: one notification at a time is delivered, only to code that is blocked, with all its
  *   continuations run before the next.
- * - D2: the result of a closure reaches user code through the journal only.
+ * - D2: the result of a closure reaches user code through the journal only, unless the run is batched.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
@@ -32,6 +34,7 @@ import {
   type WireNotification,
 } from '@holdfast/protocol';
 import { SdkUsageError, withPage } from './coded-error.ts';
+import { type Duration, toMillis } from './duration.ts';
 import { asError, CancelledError, TerminalError, toWireFailure } from './errors.ts';
 import { type FutureNode, futureOf, leavesOf } from './future.ts';
 import type { CommandInput } from './machine/commands.ts';
@@ -50,6 +53,8 @@ export interface AttemptPorts {
   readonly now: () => number;
   readonly defer: Defer;
   readonly options: Pick<ServiceOptions, 'asTerminalError' | 'explicitCancellation'>;
+  /** When user code has to stop, by `now`. @default never */
+  readonly stopAt?: number | undefined;
 }
 
 /** The attempt whose closure is running, across the closure's awaits. */
@@ -68,6 +73,7 @@ export class Attempt implements PromiseHost, RunHost {
   readonly done: Promise<void>;
   readonly #ports: AttemptPorts;
   readonly now: () => number;
+  readonly stopAt: number;
   /** What user code waits for, in the order of the awaits. */
   readonly #roots = new Set<Durable<unknown>>();
   #woken = false;
@@ -89,6 +95,7 @@ export class Attempt implements PromiseHost, RunHost {
     this.machine = machine;
     this.#ports = ports;
     this.now = ports.now;
+    this.stopAt = ports.stopAt ?? Number.POSITIVE_INFINITY;
     this.runs = new Runs(this);
     this.done = new Promise(resolve => {
       this.#finish = resolve;
@@ -154,9 +161,15 @@ export class Attempt implements PromiseHost, RunHost {
   }
 
   /** The absolute time so much later. */
-  timeAfter(millis: number): number {
+  timeAfter(duration: Duration | number): number {
+    return Math.min(Math.max(0, Math.ceil(this.now() + this.millisOf(duration))), Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Throws when it is none. */
+  millisOf(duration: Duration | number): number {
+    const millis = toMillis(duration);
     if (!Number.isFinite(millis)) throw new SdkUsageError('HF_SDK_ARGUMENT', `${millis} is no duration.`);
-    return Math.min(Math.max(0, Math.ceil(this.now() + millis)), Number.MAX_SAFE_INTEGER);
+    return millis;
   }
 
   leaf<T>(id: NotificationId, decode: Decode<T>, known?: WireNotification): Leaf<T> {
@@ -220,6 +233,12 @@ export class Attempt implements PromiseHost, RunHost {
     }
   }
 
+  /** The function is about to be stopped: ends in order, with all that was recorded so far. */
+  outOfTime(): void {
+    this.machine.fail(this.runs.interrupted);
+    this.schedule();
+  }
+
   // ---- PromiseHost
 
   rootAwaited(root: Durable<unknown>): void {
@@ -267,21 +286,29 @@ export class Attempt implements PromiseHost, RunHost {
   };
 
   #step(): void {
+    const { runs, machine } = this;
     const blocked = this.#roots.size > 0;
-    if (!this.runs.failure) {
-      if (blocked && this.#wakeSomeone()) {
+    if (!runs.failure) {
+      const batched = runs.takeBatched();
+      if (batched) {
+        machine.settle(batched);
+        this.#deliver(batched);
         this.schedule();
         return;
       }
-      if (blocked && this.machine.replaying && this.#awaitedTrees().length > 0) {
-        this.machine.unreachedCommands();
+      if (!runs.isBatchOpen && blocked && this.#wakeSomeone()) {
+        this.schedule();
         return;
       }
-      this.runs.start();
+      if (blocked && machine.replaying && this.#awaitedTrees().length > 0) {
+        machine.unreachedCommands();
+        return;
+      }
+      runs.start();
     }
-    if (this.runs.executing > 0) return;
-    const { failure } = this.runs;
-    if (failure) this.machine.fail(failure);
+    if (runs.executing > 0) return;
+    const { failure } = runs;
+    if (failure) machine.fail(failure);
     else if (blocked) this.#wait();
   }
 
@@ -335,6 +362,13 @@ export class Attempt implements PromiseHost, RunHost {
   }
 
   #wait(): void {
+    const { heldBy } = this.runs;
+    if (typeof heldBy === 'object') this.machine.fail(heldBy);
+    else if (heldBy) this.machine.wait({ type: FIRST_COMPLETED, of: [{ id: heldBy }] });
+    else this.#waitForAwaited();
+  }
+
+  #waitForAwaited(): void {
     if (this.#isTold && !this.machine.isInputClosed) return;
     const future = this.#future();
     if (!future) return;

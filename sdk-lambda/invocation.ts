@@ -19,6 +19,15 @@ export interface InvocationPorts {
   /** @default the global console */
   readonly console?: Console;
   readonly logger?: LoggerTransport | undefined;
+  readonly timeLimit?: TimeLimit | undefined;
+}
+
+/** Of platforms that stop a function after a time. */
+export interface TimeLimit {
+  /** When user code has to stop so that there is time for the answer, by `now`. */
+  readonly stopAt: number;
+  /** Calls back then. Returns what prevents it. */
+  schedule(callback: () => void): () => void;
 }
 
 /** An attempt at a handler that was found. */
@@ -53,9 +62,12 @@ export async function runAttempt(
   machine.notify(decodeFrames(invocation.body));
   machine.inputClosed();
   if (machine.ready) {
-    const attempt = attemptOf(machine, handler, invocation.now, invocation.defer ?? drainMicrotasks);
+    const { now, defer = drainMicrotasks, timeLimit } = invocation;
+    const attempt = attemptOf(machine, handler, now, defer, timeLimit?.stopAt);
+    const cancelTimer = timeLimit?.schedule(() => attempt.outOfTime());
     startHandler(attempt, service, handler, invocation);
     await attempt.done;
+    cancelTimer?.();
   }
   return machine.takeOutput();
 }
@@ -68,6 +80,7 @@ export function attemptOf(
   { options }: HandlerDefinition,
   now: () => number,
   defer: Defer,
+  stopAt?: number,
 ): Attempt {
   const guarded: Defer = callback =>
     defer(() => {
@@ -82,7 +95,7 @@ export function attemptOf(
         callback();
       }
     });
-  const attempt = new Attempt(machine, { now, defer: guarded, options });
+  const attempt = new Attempt(machine, { now, defer: guarded, options, stopAt });
   return attempt;
 }
 

@@ -62,6 +62,7 @@ export async function attempt(
     version: journal.version ?? 6,
     body: requestBody(journal),
     now: journal.now ?? (() => NOW_MS),
+    timeLimit: journal.timeLimit,
     ...(journal.defer === undefined ? {} : { defer: journal.defer }),
     ...(journal.console === undefined ? {} : { console: journal.console }),
   });
@@ -178,8 +179,10 @@ export const X = (ctx: restate.Context) =>
 export function transcript(frames: readonly DecodedFrame[]): string[] {
   return frames.map(({ name, message }) => {
     switch (name) {
-      case 'Suspension':
-        return `Suspension c${[...message.waitingCompletions].sort()} s${[...message.waitingSignals].sort()}`;
+      case 'Suspension': {
+        const { waitingCompletions, waitingSignals } = message.awaitingOn ?? message;
+        return `Suspension c${[...waitingCompletions].sort()} s${[...waitingSignals].sort()}`;
+      }
       case 'Error': {
         const related = message.relatedCommandIndex === undefined ? '' : ` at ${message.relatedCommandIndex}`;
         const delay = message.nextRetryDelay === undefined ? '' : ` retry ${message.nextRetryDelay}`;

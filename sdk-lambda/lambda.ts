@@ -16,6 +16,7 @@ import {
 } from './endpoint.ts';
 import { asError } from './errors.ts';
 import { answer, answerHeaders, type EndpointResponse, openRequest } from './http.ts';
+import type { TimeLimit } from './invocation.ts';
 import { REQUEST_BYTES_MAX } from './limits.ts';
 import { joinParts, upload } from './offload.ts';
 
@@ -65,8 +66,29 @@ const PAYLOAD_TOO_LARGE = 413;
 
 const now = (): number => Date.now();
 
+/** Of the function's time, what is kept for the answer. */
+const RESERVE_MS_MAX = 1000;
+const RESERVE_PART = 0.1;
+
+/** Undefined outside of Lambda, in tests that pass no context. */
+function timeLimitOf(context: unknown): TimeLimit | undefined {
+  const left = (
+    context as { getRemainingTimeInMillis?: () => number } | undefined
+  )?.getRemainingTimeInMillis?.();
+  if (left === undefined) return undefined;
+  const usable = left - Math.min(RESERVE_MS_MAX, left * RESERVE_PART);
+  return {
+    stopAt: now() + usable,
+    schedule(callback) {
+      const timer = setTimeout(callback, usable);
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
 function handlerOf(target: Endpoint): LambdaHandler {
   return async (event, context) => {
+    const timeLimit = timeLimitOf(context);
     const headers = event.headers ?? {};
     const path = event.path ?? event.rawPath ?? '/';
     const opened = await openRequest(target, { path, headers }, TRAITS, now);
@@ -85,7 +107,8 @@ function handlerOf(target: Endpoint): LambdaHandler {
     } catch (error) {
       return envelope(failed(error));
     }
-    const attempt = { now, logger: target.logger, body, attemptHeaders: headers, extraArgs: [context] };
+    const extraArgs = [context];
+    const attempt = { now, logger: target.logger, body, attemptHeaders: headers, extraArgs, timeLimit };
     const response = await answer(opened, attempt);
     if (response.body.length <= COMPRESSED_ABOVE_BYTES) return envelope(response);
     return envelope(await fitting(response, headers, version).catch(failed));

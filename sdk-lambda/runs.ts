@@ -6,12 +6,17 @@
  * - A closure whose result is in the journal is not executed.
  * - After the first failure that is not a result nothing is started any more; what executes may finish and keep its
  *   result, for it would otherwise run again.
+ * - Results of batched runs reach user code in the order of their commands and before anything else does, whether the
+ *   journal has them already or not: what user code observes does not depend on when they were stored.
+ * - What is not batched executes only once the results of all batched runs before it are stored.
+ * - What does not fit into the function's remaining time is not started. That needs the next attempt, which comes as
+ *   soon as something is stored, and otherwise as a retry.
  */
 import type { WireFailure } from '@holdfast/protocol';
-import { SdkUsageError } from './coded-error.ts';
+import { SdkUsageError, withPage } from './coded-error.ts';
 import { PauseError, retryAfterMs, type TerminalError } from './errors.ts';
 import { type AttemptFailure, type CommandRef, USER_ERROR } from './machine/failure.ts';
-import type { Machine } from './machine/machine.ts';
+import type { Machine, Outcome, Received } from './machine/machine.ts';
 import { type RunRetryPolicy, retryRun } from './machine/run-retry.ts';
 import type { Serde } from './serde.ts';
 
@@ -21,6 +26,8 @@ export interface RunRequest {
   readonly closure: () => unknown;
   readonly serde: Serde<unknown>;
   readonly retry: RunRetryPolicy;
+  readonly batched: boolean;
+  readonly expectedMs: number;
 }
 
 export interface Classified {
@@ -32,6 +39,8 @@ export interface Classified {
 export interface RunHost {
   readonly machine: Machine;
   now(): number;
+  /** When user code has to stop, by `now`. */
+  readonly stopAt: number;
   /** Executes a closure so that steps within it are refused. */
   insideRun(closure: () => unknown): unknown;
   classify(thrown: unknown): Classified;
@@ -47,8 +56,14 @@ export class Runs {
   readonly #startedAtMs: number;
   /** To be started, in command order. */
   #waiting: RunRequest[] = [];
-  /** How many closures execute. */
-  executing = 0;
+  readonly #executing = new Set<RunRequest>();
+  /** Batched ones whose results user code has not got yet, in command order. */
+  readonly #batch: RunRequest[] = [];
+  /** Results of batched ones that are proposed. */
+  readonly #outcomes = new Map<number, Outcome>();
+  /** The run whose result was proposed last. */
+  #proposed = 0;
+  #proposedBatched = 0;
   /** What the attempt ends with once none executes any more. */
   failure: AttemptFailure | undefined;
 
@@ -58,33 +73,90 @@ export class Runs {
   }
 
   add(request: RunRequest): void {
-    if (!this.#host.machine.hasReceived(request.id)) this.#waiting.push(request);
+    if (request.batched) this.#batch.push(request);
+    if (!this.#host.machine.received(request.id)) this.#waiting.push(request);
+  }
+
+  /** How many closures execute. */
+  get executing(): number {
+    return this.#executing.size;
+  }
+
+  /** A result of a batched run, for user code. */
+  takeBatched(): Received | undefined {
+    const id = this.#batch[0]?.id ?? 0;
+    const notification = this.#host.machine.received(id) ?? this.#outcomes.get(id);
+    if (!notification) return undefined;
+    this.#batch.shift();
+    return { id, notification };
+  }
+
+  /** User code gets nothing else meanwhile. */
+  get isBatchOpen(): boolean {
+    return this.#batch.length > 0;
   }
 
   start(): void {
-    const runs = this.#waiting;
-    this.#waiting = [];
-    for (const run of runs) this.#execute(run).catch(error => this.#host.crash(error));
+    const waiting = this.#waiting;
+    const isReady = !this.isBatchOpen && this.#isStored(this.#proposedBatched);
+    this.#waiting = waiting.filter(run => {
+      const starts = (isReady || run.batched) && this.#host.now() + run.expectedMs <= this.#host.stopAt;
+      if (starts) this.#execute(run).catch(error => this.#host.crash(error));
+      return !starts;
+    });
+  }
+
+  /** The run whose result has to be stored before those that wait can go on; or why they cannot. */
+  get heldBy(): number | AttemptFailure | undefined {
+    const [first] = this.#waiting;
+    if (!first) return undefined;
+    return this.#isStored(this.#proposed) ? this.#noTimeFor(first) : this.#proposed;
+  }
+
+  #isStored(id: number): boolean {
+    return id === 0 || this.#host.machine.received(id) !== undefined;
+  }
+
+  #noTimeFor({ command, expectedMs }: RunRequest): AttemptFailure {
+    const { stopAt, now } = this.#host;
+    const left = stopAt - now();
+    // No attempt is long enough: a person has to look.
+    const behavior = expectedMs > stopAt - this.#startedAtMs ? 'pause' : 'retry';
+    const what = `is not begun: it expects ${expectedMs} ms and ${Math.max(0, left)} ms of the function's time are left`;
+    return { ...outOfTime(command, what), behavior };
+  }
+
+  /** What the attempt ends with when the function's time is up. */
+  get interrupted(): AttemptFailure {
+    const [run] = this.#executing;
+    return this.failure ?? outOfTime(run?.command, "still executes at the end of the function's time");
   }
 
   async #execute(run: RunRequest): Promise<void> {
-    this.executing++;
+    this.#executing.add(run);
     try {
       const value = await this.#host.insideRun(run.closure);
-      this.#host.machine.propose(run.id, { value: run.serde.serialize(value) });
+      this.#propose(run, { value: run.serde.serialize(value) });
     } catch (thrown) {
       this.#failed(run, thrown);
     }
-    this.executing--;
+    this.#executing.delete(run);
     this.#host.schedule();
   }
 
+  #propose({ id, batched }: RunRequest, outcome: Outcome): void {
+    this.#host.machine.propose(id, outcome);
+    this.#proposed = id;
+    if (!batched) return;
+    this.#proposedBatched = id;
+    this.#outcomes.set(id, outcome);
+  }
+
   #failed(run: RunRequest, thrown: unknown): void {
-    const { machine } = this.#host;
     const { error, terminal } = this.#host.classify(thrown);
     const retry = !terminal && this.#retry(run, error);
     if (!retry) {
-      machine.propose(run.id, { failure: this.#host.wireFailure(terminal ?? error.message) });
+      this.#propose(run, { failure: this.#host.wireFailure(terminal ?? error.message) });
       return;
     }
     const behavior = error instanceof PauseError ? 'pause' : 'retry';
@@ -113,4 +185,14 @@ export const failureOf = (error: Error, relatedCommand: CommandRef | undefined):
   stacktrace: error.stack,
   relatedCommand,
   nextRetryDelayMs: retryAfterMs(error),
+});
+
+/** Of `ctx.run`, or of what the handler does outside of its context. */
+const outOfTime = (relatedCommand: CommandRef | undefined, what: string): AttemptFailure => ({
+  code: USER_ERROR,
+  message: withPage(
+    relatedCommand ? `run "${relatedCommand.relatedCommandName ?? ''}" ${what}.` : `The handler ${what}.`,
+    'HF_SDK_OUT_OF_TIME',
+  ),
+  relatedCommand,
 });

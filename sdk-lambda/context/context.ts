@@ -78,6 +78,27 @@ export type RunAction<T> = (() => Promise<T>) | (() => T);
 /** Without any of the retry options the server's retry policy applies. */
 export interface RunOptions<T> extends RunRetryPolicy {
   serde?: Serde<T>;
+  /**
+   * For steps that may run again with another result, such as reads and writes that are idempotent: the handler goes on
+   * with the result before it is stored, so that many such steps, one after the other, take one invocation of the
+   * function. The results are stored together when the handler has to wait for something, calls for a step that is not
+   * batched, or returns.
+   *
+   * Guarantee: until it is stored, a failure of the attempt makes the step run again, also when batched steps after it
+   * have run. A step that is not batched begins only once all batched results before it are stored; calls, state and
+   * other effects of the handler take effect together with them. Batched results reach the handler in the order of the
+   * calls of `run` and before anything else that it waits for, cancellations included.
+   *
+   * @default false
+   */
+  batched?: boolean;
+  /**
+   * How long the action takes at most. On Lambda it is not begun when less is left of the function's time: the next
+   * attempt begins it. What can never fit pauses the invocation.
+   *
+   * @default 0: it is begun while any time is left
+   */
+  expectedDuration?: Duration | number;
 }
 
 export interface GenericSend<REQ> {

@@ -12,11 +12,13 @@ export function run<T>(
   closure: RunAction<T>,
   options: RunOptions<T> = {},
 ): RestatePromise<T> {
-  const serde = options.serde ?? (defaultSerde as Serde<T>);
+  const { serde = defaultSerde as Serde<T>, batched = false, expectedDuration = 0 } = options;
+  const expectedMs = attempt.millisOf(expectedDuration);
   const id = attempt.command(RunCommand, { name });
   const command = attempt.machine.lastCommand;
   if (command && !attempt.machine.over) {
-    attempt.runs.add({ id, command, closure, serde: serde as Serde<unknown>, retry: options });
+    const request = { id, command, closure, serde: serde as Serde<unknown>, batched, expectedMs };
+    attempt.runs.add({ ...request, retry: options });
   }
   return attempt.leaf<T>(id, valueWith(serde)) as unknown as RestatePromise<T>;
 }

@@ -6,7 +6,8 @@
  * Invariants:
  * - Every command is either the next recorded one, which it must match, or is written to the output; never both.
  * - Completion ids and awakeable signals are allocated in program order and depend on nothing else.
- * - Notifications leave the queue one at a time, in the order in which they came, through `pop` alone.
+ * - Notifications leave the queue one at a time, in the order in which they came, through `pop` alone. Results of
+ *   batched runs are settled before their turn; in the queue they are then repetitions, which change nothing.
  * - Exactly one of End, Suspension and Error is written, and nothing after it. End follows an Output.
  */
 import {
@@ -87,7 +88,8 @@ export class Machine {
 
   readonly #queue: Received[] = [];
   #queueHead = 0;
-  readonly #received = new Set<NotificationId>();
+  /** The latest of each. */
+  readonly #received = new Map<NotificationId, WireNotification>();
   readonly #results = new Map<NotificationId, WireNotification>();
 
   #lastCompletion = 0;
@@ -160,7 +162,7 @@ export class Machine {
   }
 
   #enqueue(id: NotificationId, notification: WireNotification): void {
-    this.#received.add(id);
+    this.#received.set(id, notification);
     this.#queue.push({ id, notification });
   }
 
@@ -280,16 +282,20 @@ export class Machine {
   pop(): Received | undefined {
     const received = this.#queue[this.#queueHead];
     if (received) {
-      const { id, notification } = received;
       this.#queueHead++;
-      if (!this.#results.has(id)) this.#results.set(id, notification);
+      this.settle(received);
     }
     return received;
   }
 
-  /** Whether a result for `id` is in the journal, popped or not. */
-  hasReceived(id: NotificationId): boolean {
-    return this.#received.has(id);
+  /** Makes a result known before its turn, or one that the journal has not yet. */
+  settle({ id, notification }: Received): void {
+    if (!this.#results.has(id)) this.#results.set(id, notification);
+  }
+
+  /** What the journal has for `id`, popped or not. */
+  received(id: NotificationId): WireNotification | undefined {
+    return this.#received.get(id);
   }
 
   /** The popped result of `id`. */
