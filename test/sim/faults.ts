@@ -81,6 +81,8 @@ export const DEEDS = [
   'signalBeforeAwait',
   'expiredReplay',
   'pause',
+  /** A function ends an attempt because its time runs out. */
+  'timeUp',
 ] as const;
 export type Deed = (typeof DEEDS)[number];
 

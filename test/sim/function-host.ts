@@ -7,6 +7,7 @@ import { handleRequest } from '@holdfast/sdk-lambda';
 import type { HeaderMap } from '../../runtime/invoker/envelope.ts';
 import type { HandlerRequest, HandlerResponse } from '../../runtime/invoker/transport.ts';
 import { type EndpointResponse, type Opened, openRequest } from '../../sdk-lambda/http.ts';
+import type { TimeLimit } from '../../sdk-lambda/invocation.ts';
 import type { Execution, HandlerChecker } from './checkers/handler-checker.ts';
 import type { LiveChecker } from './checkers/live-checker.ts';
 import { type Life, nameOf } from './checkers/lives.ts';
@@ -103,10 +104,29 @@ export class FunctionHost {
     const answer = await handleRequest(
       handlers.endpoint,
       { path, headers, body, extraArgs: [execution] },
-      { now: () => scheduler.wallMs() },
+      { now: () => scheduler.wallMs(), timeLimit: this.#timeLimit() },
     );
     trace.add(scheduler.nowMs, `execution ${execution.number} answers ${answer.body.length} bytes`);
     return answer;
+  }
+
+  /** Some functions have little time. */
+  #timeLimit(): TimeLimit | undefined {
+    const { scheduler, random, faults } = this.options;
+    if (!random.chance(0.1)) return undefined;
+    const ms = random.int(10, 1500);
+    return {
+      stopAt: scheduler.wallMs() + ms,
+      schedule(callback) {
+        const timer = scheduler.after(ms, 'time is up', () => {
+          faults.count('timeUp');
+          callback();
+        });
+        return () => {
+          timer.run = undefined;
+        };
+      },
+    };
   }
 
   rawMode({ life, version }: Sent): RawMode {

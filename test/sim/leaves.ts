@@ -151,7 +151,7 @@ export class Leaves {
   #run(scope: Scope, path: string, leaf: Extract<Leaf, { kind: 'run' }>): Text {
     return this.#bareRun(scope, path, leaf).map(
       failIfFailed((value: string) => {
-        this.#checker.gotRun(scope.execution, path, value);
+        this.#checker.gotRun(scope.execution, path, value, leaf.batched);
         return value;
       }),
     );
@@ -159,17 +159,21 @@ export class Leaves {
 
   #bareRun(scope: Scope, path: string, leaf: Extract<Leaf, { kind: 'run' }>): Text {
     const { context, execution } = scope;
+    const { batched } = leaf;
     const action = async () => {
       const times = this.count(scope, path);
-      this.#checker.runStarts(execution, path);
+      this.#checker.runStarts(execution, path, batched);
       if (leaf.ms > 0) await this.#outside.delay(leaf.ms);
-      if (times <= leaf.failures) throw plainError(`flaky run ${path}`);
+      const fails = times <= leaf.failures;
+      const value = `${path} by ${execution.number}`;
+      if (batched) this.#checker.batchedRunEnds(execution, path, fails || leaf.terminal ? undefined : value);
+      if (fails) throw plainError(`flaky run ${path}`);
       if (leaf.terminal) throw new TerminalError(`run ${path} is refused`, { errorCode: 422 });
-      return `${path} by ${execution.number}`;
+      return value;
     };
-    const options =
+    const retries =
       leaf.attempts === undefined ? {} : { maxRetryAttempts: leaf.attempts, maxRetryInterval: 500 };
-    return context.run(path, action, options);
+    return context.run(path, action, { batched, ...retries });
   }
 
   #awakeable(scope: Scope, path: string, leaf: Extract<Leaf, { kind: 'awakeable' }>): Text {

@@ -29,6 +29,8 @@ export type Leaf =
       readonly ms: number;
       /** The SDK's own retries; absent: the server's policy. */
       readonly attempts?: number;
+      /** The program goes on before the result is recorded. */
+      readonly batched: boolean;
     }
   | { readonly kind: 'sleep'; readonly ms: number }
   | { readonly kind: 'call'; readonly callee: Callee }
@@ -269,5 +271,6 @@ function randomRun(random: SimRandom): Leaf {
   // What fails to the end often does so slowly, and somebody acts meanwhile.
   const slow = failures === 9 ? [random.int(300, 1500), random.int(300, 1500)] : [];
   const ms = random.pick([0, 0, random.int(1, 20), random.int(1, 400), ...slow]);
-  return { kind: 'run', failures, terminal: random.chance(0.06), ms, ...attempts };
+  const terminal = random.chance(0.06);
+  return { kind: 'run', failures, terminal, ms, batched: random.chance(0.35), ...attempts };
 }

@@ -1,6 +1,8 @@
 /**
  * What handlers see. C6: the same await gives the same value at every attempt, whatever the attempts were cut into.
- * W2: a step whose result was in the log when an attempt was sent never runs again. C7: an awakeable has the first
+ * W2: a step whose result was in the log when an attempt was sent never runs again. D3: a step that is not batched
+ * begins only once the log has what the batched steps before it gave. Where user code goes on before that, what it sees
+ * counts for C6 only if the log gets what it rests upon. C7: an awakeable has the first
  * value that was accepted, the waits for a named signal take its values in order. P1: an attempt is sent with nothing that is not in the log.
  */
 
@@ -29,6 +31,21 @@ interface Recorded {
   readonly index: number;
 }
 
+/** What a batched run gave in one execution. */
+interface Ended {
+  readonly run: string;
+  /** Undefined for a failure. */
+  readonly value: string | undefined;
+}
+
+interface Observation {
+  readonly key: string;
+  readonly value: string;
+  readonly by: number;
+  /** Batched runs that this execution had executed by then. */
+  readonly restsUpon: readonly Ended[];
+}
+
 export class HandlerChecker {
   readonly #report: Report;
   readonly #lives: Lives;
@@ -41,7 +58,11 @@ export class HandlerChecker {
   readonly #taken = new Map<string, number>();
   /** Random numbers by seed and place. */
   readonly #drawn = new Map<string, string>();
-  readonly #observed = new Map<string, { readonly value: string; readonly by: number }>();
+  readonly #observed = new Map<string, Observation>();
+  /** By execution. */
+  readonly #ended = new Map<number, Ended[]>();
+  /** Observations that the log may still confirm, by life. */
+  readonly #tentative = new Map<string, Observation[]>();
 
   constructor(report: Report, lives: Lives) {
     this.#report = report;
@@ -60,6 +81,9 @@ export class HandlerChecker {
         position: fact.position,
         index,
       });
+      const tentative = this.#tentative.get(nameOf(life)) ?? [];
+      this.#tentative.delete(nameOf(life));
+      for (const observation of tentative) this.#observe(nameOf(life), observation);
     } else if (entry.kind === 'signal') {
       const name = `${nameOf(life)}/${entry.signal}`;
       this.#signals.set(name, [...(this.#signals.get(name) ?? []), entry.result]);
@@ -98,33 +122,59 @@ export class HandlerChecker {
     return { life, knownEntries };
   }
 
-  runStarts({ life, sentAt, seenEntries, number }: Execution, name: string): void {
+  runStarts({ life, sentAt, seenEntries, number }: Execution, name: string, isBatched: boolean): void {
     const recorded = this.#runResults.get(`${nameOf(life)}/${name}`);
     if (recorded !== undefined && (recorded.position <= sentAt || recorded.index < seenEntries)) {
       const { position, index } = recorded;
       const when = `its result is record ${position}, entry ${index}; execution ${number} was sent at ${sentAt}`;
       this.#report('W2', `step ${name} of ${nameOf(life)} runs again: ${when}`);
     }
+    const unstored = isBatched
+      ? undefined
+      : this.#ended.get(number)?.find(ended => this.#isStored(ended) !== true);
+    if (unstored !== undefined)
+      this.#report('D3', `step ${name} of ${nameOf(life)} begins before ${unstored.run} is stored`);
+  }
+
+  batchedRunEnds({ life, number }: Execution, name: string, value: string | undefined): void {
+    const ended = this.#ended.get(number) ?? [];
+    this.#ended.set(number, [...ended, { run: `${nameOf(life)}/${name}`, value }]);
+  }
+
+  /** Undefined while the log has no result; false when it has that of another execution. */
+  #isStored({ run, value }: Ended): boolean | undefined {
+    const result = this.#runResults.get(run)?.result;
+    return result && (result.kind === 'success' ? textOf(result.value) === value : value === undefined);
   }
 
   /** User code got `value` (as text) from the await at `path`. */
   observed({ life, number }: Execution, path: string, value: string): void {
-    const key = `${nameOf(life)}/${path}`;
+    const restsUpon = this.#ended.get(number) ?? [];
+    this.#observe(nameOf(life), { key: `${nameOf(life)}/${path}`, value, by: number, restsUpon });
+  }
+
+  #observe(life: string, observation: Observation): void {
+    const { key, value, by, restsUpon } = observation;
+    const stored = restsUpon.map(ended => this.#isStored(ended));
+    if (stored.includes(false)) return;
+    if (stored.includes(undefined)) {
+      this.#tentative.set(life, [...(this.#tentative.get(life) ?? []), observation]);
+      return;
+    }
     const before = this.#observed.get(key);
-    if (before === undefined) this.#observed.set(key, { value, by: number });
+    if (before === undefined) this.#observed.set(key, observation);
     else if (before.value !== value) {
       const was = `'${before.value}' in execution ${before.by}`;
-      this.#report('C6', `await ${path} of ${nameOf(life)} gives '${value}' in execution ${number}, ${was}`);
+      this.#report('C6', `await ${key} gives '${value}' in execution ${by}, ${was}`);
     }
   }
 
-  /** User code got a run's value: the one in the log. */
-  gotRun({ life }: Execution, name: string, value: string): void {
-    this.#sameAs(
-      this.#runResults.get(`${nameOf(life)}/${name}`)?.result,
-      value,
-      `run ${name} of ${nameOf(life)}`,
-    );
+  /** User code got a run's value: the one in the log, or that of a batched run of this execution. */
+  gotRun({ life, number }: Execution, name: string, value: string, isBatched: boolean): void {
+    const run = `${nameOf(life)}/${name}`;
+    const recorded = this.#runResults.get(run)?.result;
+    const isOwn = this.#ended.get(number)?.some(ended => ended.run === run && ended.value === value);
+    if (!isBatched || isOwn !== true) this.#sameAs(recorded, value, `run ${name} of ${nameOf(life)}`);
   }
 
   /** User code got an awakeable's value: the first that was accepted. */
@@ -144,7 +194,7 @@ export class HandlerChecker {
     const recorded = this.#signals.get(`${nameOf(life)}/${name}`)?.[index];
     const should =
       recorded?.kind === 'success'
-        ? JSON.parse(Buffer.from(recorded.value).toString())
+        ? textOf(recorded.value)
         : recorded?.kind === 'failure'
           ? recorded.failure.message
           : undefined;
@@ -168,8 +218,10 @@ export class HandlerChecker {
   #sameAs(recorded: NotificationResult | undefined, value: string, what: string): void {
     if (recorded?.kind !== 'success') {
       this.#report('C7', `${what} gave '${value}', the log has ${recorded?.kind ?? 'nothing'}`);
-    } else if (!isDeepStrictEqual(JSON.parse(Buffer.from(recorded.value).toString()), value)) {
+    } else if (textOf(recorded.value) !== value) {
       this.#report('C7', `${what} gave '${value}', the log has ${show(recorded)}`);
     }
   }
 }
+
+const textOf = (value: Uint8Array): string => JSON.parse(Buffer.from(value).toString());

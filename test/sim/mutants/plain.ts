@@ -231,12 +231,43 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     edits: {
       'sdk-lambda/runs.ts': [
         [
-          'if (!this.#host.machine.hasReceived(request.id)) this.#waiting.push(request);',
+          'if (!this.#host.machine.received(request.id)) this.#waiting.push(request);',
           'this.#waiting.push(request);',
         ],
       ],
     },
     found: ['W2'],
+  },
+  {
+    name: 'a step that is not batched does not wait for batched results to be stored',
+    edits: {
+      'sdk-lambda/runs.ts': [
+        [
+          'const isReady = !this.isBatchOpen && this.#isStored(this.#proposedBatched);',
+          'const isReady = !this.isBatchOpen;',
+        ],
+      ],
+    },
+    found: ['D3'],
+  },
+  {
+    name: 'every step is batched',
+    edits: {
+      'sdk-lambda/context/run.ts': [['batched = false,', 'batched = true,']],
+    },
+    found: ['C7', 'C6', 'D3'],
+  },
+  {
+    name: 'what is in the journal reaches user code before batched results do',
+    edits: {
+      'sdk-lambda/attempt.ts': [
+        [
+          'if (!runs.isBatchOpen && blocked && this.#wakeSomeone()) {',
+          'if (blocked && this.#wakeSomeone()) {',
+        ],
+      ],
+    },
+    found: ['C6', 'mismatch', 'liveness'],
   },
   {
     name: 'the last value of an awakeable wins',
