@@ -48,6 +48,10 @@ export const since = (version: Version, because: string): Condition => ({
 export const REPLAYED = on('a stream lasts, so that there is no second attempt', 'lambda', 'http1');
 export const SUSPENDED = on('on a stream it waits connected', 'lambda', 'http1');
 export const STREAMED = on('only a stream stays connected', 'http2');
+export const BATCHING: Condition = {
+  holds: ({ sdk }) => sdk === 'Holdfast',
+  because: 'only our SDK has batched runs',
+};
 export const METADATA = since(6, 'failures have metadata since V6');
 
 /** What decides whether a combination exists, of a row. */

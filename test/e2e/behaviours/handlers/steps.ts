@@ -2,6 +2,8 @@
 import type { Notes } from '../notes.ts';
 import type { Context, Sdk } from '../sdk.ts';
 
+const BATCHED = { batched: true } as object;
+
 const fail = (message: string): never => {
   throw new Error(message);
 };
@@ -45,6 +47,22 @@ export const steps = (sdk: Sdk, notes: Notes) => ({
     let sum = 0;
     for (let i = 0; i < 10; i++) sum += await ctx.run(`step ${i}`, () => i);
     return sum;
+  },
+
+  /** Ours alone has the option. */
+  tenBatched: async (ctx: Context): Promise<number> => {
+    let sum = 0;
+    for (let i = 0; i < 10; i++) sum += await ctx.run(`step ${i}`, () => i, BATCHED);
+    return sum;
+  },
+
+  batchedBeforeRun: async (ctx: Context, ms: number): Promise<unknown> => {
+    const { id } = ctx.request();
+    const first = await ctx.run('first', () => notes.mark(id, 'first'), BATCHED);
+    const second = await ctx.run('second', () => notes.mark(id, 'second') + first, BATCHED);
+    if (ms > 0) await ctx.sleep(ms);
+    const third = await ctx.run('third', () => notes.mark(id, 'third') + second);
+    return [first, second, third];
   },
 
   /** The result of the one that succeeds is there although the other one fails beside it. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { until } from '../../harness/index.ts';
-import { METADATA, REPLAYED } from '../dimensions.ts';
+import { BATCHING, METADATA, REPLAYED } from '../dimensions.ts';
 import { attempts, interruptedStory, only, oursOnly, type Row, simple, story } from '../play.ts';
 
 /** Steps that were recorded before the crash, so they were taken once whatever came after. */
@@ -50,6 +50,39 @@ export const STEPS: readonly Row[] = [
     },
     after: ranOnce('a', 'b', 'c'),
   }),
+  only(
+    BATCHING,
+    simple({
+      name: 'ten batched runs in one attempt',
+      handler: 'tenBatched',
+      expected: { result: 45, attempts: 1, journal: `Input${' Run +Run'.repeat(10)} Output` },
+    }),
+  ),
+  only(
+    BATCHING,
+    simple({
+      name: 'a run after batched ones, which are stored before it begins',
+      handler: 'batchedBeforeRun',
+      input: 0,
+      expected: { result: [1, 2, 3], attempts: 3, journal: 'Input Run +Run Run +Run Run +Run Output' },
+      after: ranOnce('first', 'second', 'third'),
+    }),
+  ),
+  only(
+    BATCHING,
+    simple({
+      name: 'batched runs, sleep, run',
+      handler: 'batchedBeforeRun',
+      input: t => t.pauseMs,
+      waits: 'suspended',
+      expected: {
+        result: [1, 2, 3],
+        attempts: 3,
+        journal: 'Input Run +Run Run +Run Sleep +Sleep Run +Run Output',
+      },
+      after: ranOnce('first', 'second', 'third'),
+    }),
+  ),
   simple({
     name: 'a run that fails is retried',
     handler: 'runFlaky',
