@@ -32,9 +32,15 @@ const CORS = [
   'origin, access-control-request-method, access-control-request-headers',
 ];
 
+/** What pages of other origins may read. The client of the SDK needs all of them. */
+const EXPOSED = 'x-restate-id, x-restate-error-source, retry-after, idempotency-expires';
+
 function cors(origin: string | undefined): string[] {
   const headers = CORS.slice();
-  if (origin !== undefined) headers.push('access-control-allow-origin', origin);
+  if (origin !== undefined) {
+    headers.push('access-control-allow-origin', origin);
+    headers.push('access-control-expose-headers', EXPOSED);
+  }
   return headers;
 }
 
