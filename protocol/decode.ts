@@ -10,25 +10,14 @@
  * they are refused. `uint32` (and with it the enums)
  * is taken modulo 2^32. Stricter than some: a varint above 64 bits, a known field with another wire type and
  * text that is not UTF-8 are errors.
+ *
+ * Where it reads are variables of this module, for messages are read one at a time and in one go.
  */
 
-import { MAX_NESTING, tooDeep } from './encode.ts';
-import { ProtocolError } from './error.ts';
-import { BOOL, BYTES, STRING, TIME, UINT32, VALUE, VOID } from './kinds.ts';
-import {
-  DELIMITED,
-  type Draft,
-  EMPTY,
-  FIXED32,
-  FIXED64,
-  type FieldPlan,
-  NO_ELEMENTS,
-  type Plan,
-  rivalsOf,
-  u64,
-  u64Halves,
-  VARINT,
-} from './plan.ts';
+import { assertNesting } from './encode.ts';
+import { assertAtMost, ProtocolError } from './error.ts';
+import { BOOL, BYTES, STRING, TIME, UINT32, UINT64, VALUE, VOID } from './kinds.ts';
+import { type Draft, EMPTY, type FieldPlan, NO_ELEMENTS, type Plan, VARINT } from './plan.ts';
 
 /**
  * Repeated elements in one message, nested ones included. An empty header takes two bytes on the wire and
@@ -36,219 +25,146 @@ import {
  */
 export const MAX_ELEMENTS = 1 << 20;
 
-const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const FIXED64 = 1;
+const FIXED32 = 5;
+/** A bit for each wire type that is not a group's or unknown. */
+const KNOWN_TYPES = 0b100111;
 
-// The second results of `readVarint`. Decoding is synchronous, so one of each is enough.
-let cursor = 0;
-let high = 0;
+const textDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Of UTF-8 in `bytes[from, to)`. */
+export type ReadText = (bytes: Uint8Array, from: number, to: number) => string;
+
+let input: Uint8Array = EMPTY;
+let at = 0;
 let elements = 0;
+let textOf: ReadText;
 
-export function readWholeMessage(plan: Plan, bytes: Uint8Array): Draft {
+/** `readText` may be one that knows what is to come. */
+export function readWholeMessage(plan: Plan, bytes: Uint8Array, readText: ReadText = decodeText): Draft {
+  input = bytes;
+  at = 0;
   elements = 0;
-  return readMessage(plan, bytes, 0, bytes.length, 0, undefined);
+  textOf = readText;
+  return readMessage(plan, bytes.length, 0);
 }
 
-function readMessage(
-  plan: Plan,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  depth: number,
-  existing: Draft | undefined,
-): Draft {
-  const message = existing ?? { ...plan.defaults };
-  const byTag = plan.byTag;
-  // The oneofs that may have a member: unknown, hence all, when merging.
-  let oneofs = existing ? -1 : 0;
-  let at = start;
+function readMessage(plan: Plan, end: number, depth: number, message: Draft = { ...plan.defaults }): Draft {
+  // Those that have a member.
+  let oneofs = 0;
   while (at < end) {
-    let tag = bytes[at] as number;
-    if (tag < 0x80) at++;
-    else {
-      tag = readTag(bytes, at, end);
-      at = cursor;
-    }
-    const field = tag < byTag.length ? byTag[tag] : undefined;
+    const start = at;
+    const tag = readVarint(end);
+    if (tag > 0xffffffff || at > start + 5) malformed(TOO_LONG);
+    const field = plan.byTag[tag];
     if (!field) {
-      at = skipUnknown(plan, tag, bytes, at, end);
+      skipUnknown(plan, tag, end);
       continue;
     }
-    if (field.oneof !== 0) {
-      if ((oneofs & field.oneof) !== 0) for (const rival of rivalsOf(plan, field)) delete message[rival];
-      oneofs |= field.oneof;
-    }
-    let number = at < end ? (bytes[at] as number) : 0x80;
-    if (number < 0x80) {
-      at++;
-      high = 0;
-    } else {
-      number = readVarint(bytes, at, end);
-      at = cursor;
-    }
-    if ((tag & 7) === VARINT) {
-      put(message, field, field.kind === UINT32 ? number : toScalar(field.kind, number));
-      continue;
-    }
-    if (high !== 0 || number > end - at) return malformed(BEYOND);
+    const { kind, name, oneof } = field;
+    if (oneof & oneofs)
+      for (const rival of plan.fields)
+        if (rival.oneof === oneof && rival !== field) delete message[rival.name];
+    oneofs |= oneof;
     const from = at;
-    at += number;
-    if (field.kind === UINT32) {
-      readPacked(message, field, bytes, from, at);
+    const number = readVarint(end);
+    if ((tag & 7) === VARINT) {
+      put(message, field, toScalar(kind, number, from));
+      continue;
+    }
+    const to = at + number;
+    if (to > end) malformed(CUT);
+    if (kind === UINT32) {
+      while (at < to) {
+        const from = at;
+        put(message, field, toScalar(kind, readVarint(to), from));
+      }
       continue;
     }
     let content: unknown;
-    if (field.kind === STRING) content = readString(bytes, from, at);
-    else if (field.kind === BYTES) content = view(bytes, from, at);
+    if (kind === STRING) content = textOf(input, at, to);
+    else if (kind === BYTES)
+      content = number === 0 ? EMPTY : new Uint8Array(input.buffer, input.byteOffset + at, number);
     else {
-      if (depth >= MAX_NESTING) tooDeep(`decode ${field.name}`);
-      const before = field.repeated ? undefined : message[field.name];
-      const existing = field.kind === VALUE && before ? { content: before } : before;
-      // Called from here: a level of nesting costs one frame of the stack.
+      assertNesting(depth + 1, field);
+      const before = field.repeated ? undefined : (message[name] as Draft | undefined);
       const nested = readMessage(
         field.nested as Plan,
-        bytes,
-        from,
-        at,
+        to,
         depth + 1,
-        existing as Draft | undefined,
+        kind === VALUE && before ? { content: before } : before,
       );
-      content = field.kind === VALUE ? nested['content'] : field.kind === VOID ? true : nested;
+      content = kind === VALUE ? nested['content'] : kind === VOID || nested;
     }
+    at = to;
     put(message, field, content);
   }
   return message;
 }
 
-function readPacked(message: Draft, field: FieldPlan, bytes: Uint8Array, from: number, to: number): void {
-  for (let at = from; at < to; at = cursor) append(message, field, readVarint(bytes, at, to));
-}
-
-function put(message: Draft, field: FieldPlan, value: unknown): void {
-  if (field.repeated) append(message, field, value);
-  else message[field.name] = value;
-}
-
-function append(message: Draft, field: FieldPlan, element: unknown): void {
-  if (++elements > MAX_ELEMENTS) {
-    throw new ProtocolError(
-      'HF_PROTOCOL_TOO_LARGE',
-      `Cannot decode ${field.name}: more than ${MAX_ELEMENTS} repeated elements. Send fewer.`,
-    );
+function put(message: Draft, { name, repeated }: FieldPlan, value: unknown): void {
+  if (!repeated) {
+    message[name] = value;
+    return;
   }
-  const list = message[field.name] as unknown[];
-  if (list === NO_ELEMENTS) message[field.name] = [element];
-  else list.push(element);
+  assertAtMost(MAX_ELEMENTS, ++elements, 'elements', name, 'HF_PROTOCOL_TOO_LARGE');
+  const list = message[name] as unknown[];
+  if (list === NO_ELEMENTS) message[name] = [value];
+  else list.push(value);
 }
 
-function view(bytes: Uint8Array, from: number, to: number): Uint8Array {
-  return from === to ? EMPTY : new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from);
+/** Of the varint in `[from, at)`, whose value is `number` where that is exact. */
+function toScalar(kind: number, number: number, from: number): unknown {
+  if (kind === BOOL) return number > 0;
+  if (kind === TIME) return Math.min(number, Number.MAX_SAFE_INTEGER);
+  if (kind === UINT32 && number <= 0xffffffff) return number;
+  let exact = 0n;
+  for (let i = at; i-- > from; ) exact = (exact << 7n) | BigInt((input[i] as number) & 0x7f);
+  return kind === UINT64 ? exact : Number(exact & 0xffffffffn);
 }
 
-/** Of a varint kind other than `uint32`, with the upper half in `high`. */
-function toScalar(kind: number, low: number): unknown {
-  if (kind === BOOL) return low !== 0 || high !== 0;
-  if (kind === TIME) return high < 0x200000 ? high * 0x100000000 + low : Number.MAX_SAFE_INTEGER;
-  u64Halves[0] = low;
-  u64Halves[1] = high;
-  return u64[0];
-}
-
-/** The low 32 bits; the others in `high`, the position behind it in `cursor`. */
-function readVarint(bytes: Uint8Array, start: number, end: number): number {
-  let low = 0;
-  let shift = 0;
-  high = 0;
-  for (let at = start; at < end; shift += 7) {
-    const byte = bytes[at++] as number;
-    if (shift < 28) low |= (byte & 0x7f) << shift;
-    else if (shift === 28) {
-      low |= byte << 28;
-      high = (byte & 0x7f) >>> 4;
-    } else high |= (byte & 0x7f) << (shift - 32);
-    if (byte < 0x80) {
-      if (shift === 63 && byte > 1) break;
-      cursor = at;
-      high >>>= 0;
-      return low >>> 0;
-    }
-    if (shift === 63) break;
+/** Exact up to 2^53, as numbers are. */
+function readVarint(end: number): number {
+  let number = 0;
+  for (let scale = 1; at < end; scale *= 0x80) {
+    const byte = input[at++] as number;
+    if (byte > 1 && scale === 2 ** 63) malformed(TOO_LONG);
+    number += (byte & 0x7f) * scale;
+    if (byte < 0x80) return number;
   }
-  return malformed(shift >= 63 ? 'a number has more than 64 bits' : 'it ends inside a number');
+  return malformed(CUT);
 }
 
-function readTag(bytes: Uint8Array, start: number, end: number): number {
-  const tag = readVarint(bytes, start, end);
-  return high !== 0 || cursor - start > 5 ? malformed('a tag has more than 32 bits') : tag;
-}
-
-/** The position behind the field whose tag ends before `at`. */
-function skipUnknown(plan: Plan, tag: number, bytes: Uint8Array, at: number, end: number): number {
+/** Its tag has been read. */
+function skipUnknown({ fields }: Plan, tag: number, end: number): void {
   const number = tag >>> 3;
   const wireType = tag & 7;
-  if (number === 0) malformed('a field has number 0');
-  for (const { tag: known, name } of plan.fields) {
-    if (known >>> 3 === number) malformed(`${name} has wire type ${wireType}`);
-  }
-  let to = at;
-  if (wireType === VARINT || wireType === DELIMITED) {
-    const length = readVarint(bytes, at, end);
-    to = wireType === VARINT ? cursor : high === 0 ? cursor + length : Number.POSITIVE_INFINITY;
-  } else if (wireType === FIXED64) to += 8;
-  else if (wireType === FIXED32) to += 4;
-  else malformed(`a field has wire type ${wireType}`);
-  return to > end ? malformed(BEYOND) : to;
+  if (
+    number === 0 ||
+    ((KNOWN_TYPES >> wireType) & 1) === 0 ||
+    fields.some(known => known.tag >>> 3 === number)
+  )
+    malformed(`field ${number} has wire type ${wireType}`);
+  const length = wireType === FIXED64 ? 8 : wireType === FIXED32 ? 4 : readVarint(end);
+  if (wireType !== VARINT) at += length;
+  if (at > end) malformed(CUT);
 }
 
-/** Names, header keys and state keys come again and again; up to this length they are looked up. */
-const KNOWN_TEXT = 24;
-/** By a hash of the bytes; all of them ASCII. */
-const knownTexts: string[] = new Array(512).fill('');
-
-/**
- * Making a string costs more than reading its bytes, so a short one is first looked for among those seen
- * lately. A collision only costs the time: the characters are compared.
- */
-function readString(bytes: Uint8Array, from: number, to: number): string {
-  const length = to - from;
-  if (length > KNOWN_TEXT) return decodeText(bytes, from, to);
-  let hash = length;
-  let seen = 0;
-  for (let at = from; at < to; at++) {
-    const code = bytes[at] as number;
-    seen |= code;
-    hash = (Math.imul(hash, 31) + code) | 0;
-  }
-  if (seen > 0x7f) return decodeText(bytes, from, to);
-  const slot = (hash ^ (hash >>> 9)) & 511;
-  const known = knownTexts[slot] as string;
-  if (isText(known, bytes, from, length)) return known;
-  const codes = new Array<number>(length);
-  for (let i = 0; i < length; i++) codes[i] = bytes[from + i] as number;
-  const text = String.fromCharCode.apply(null, codes);
-  knownTexts[slot] = text;
-  return text;
-}
-
-function isText(text: string, bytes: Uint8Array, from: number, length: number): boolean {
-  if (text.length !== length) return false;
-  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false;
-  return true;
-}
-
-function decodeText(bytes: Uint8Array, from: number, to: number): string {
+export function decodeText(bytes: Uint8Array, from: number, to: number): string {
   try {
     return textDecoder.decode(bytes.subarray(from, to));
   } catch {
     // The only thing `decode` of a view can report.
-    return malformed('a string is not UTF-8');
+    return malformed('a text is not UTF-8');
   }
 }
 
-const BEYOND = 'a length reaches beyond the end';
+const CUT = 'it is cut short';
+const TOO_LONG = 'a number is too long';
 
 function malformed(why: string): never {
   throw new ProtocolError(
     'HF_PROTOCOL_MALFORMED',
-    `Cannot decode a message: ${why}. Check that nothing rewrites the body.`,
+    `A message does not decode: ${why}. Check what changes the body.`,
   );
 }

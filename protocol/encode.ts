@@ -6,10 +6,12 @@
  * fit its field is refused with `HF_PROTOCOL_VALUE` instead of being written as another one. The one
  * exception is text: an unpaired surrogate becomes U+FFFD, as in every UTF-8 encoder of the platform, because
  * an error report must not fail on the message it carries.
+ *
+ * The buffer and its end are variables of this module, for messages are written one at a time and in one go.
  */
-import { ProtocolError } from './error.ts';
-import { BOOL, BYTES, MESSAGE, STRING, TIME, UINT32, UINT64, VALUE, VOID } from './kinds.ts';
-import { type Draft, EMPTY, type FieldPlan, type Plan, rivalsOf, u64, u64Halves } from './plan.ts';
+import { assertAtMost, ProtocolError } from './error.ts';
+import { BOOL, MESSAGE, STRING, UINT64, VALUE, VOID } from './kinds.ts';
+import { type Draft, EMPTY, type FieldPlan, type Plan } from './plan.ts';
 
 /** Messages inside messages, the outermost not counted. A deeper one is neither written nor read. */
 export const MAX_NESTING = 1000;
@@ -19,227 +21,188 @@ const SHORT_TEXT = 48;
 /** Up to here a loop over the bytes beats `Uint8Array.set`. */
 const SHORT_BYTES = 16;
 const FIRST_CAPACITY = 1024;
-/** Below it a buffer grows fourfold: a journal of some dozen entries should not be copied five times. */
-const FAST_GROWTH = 32 * 1024;
+/** A journal of some dozen entries should not be copied five times. */
+const GROWTH = 4;
+/** By kind, of the scalars. */
+const GREATEST: readonly (number | bigint)[] = [1, 0xffffffff, Number.MAX_SAFE_INTEGER, 0xffffffffffffffffn];
 
-const textEncoder = new TextEncoder();
+const textEncoder = /* @__PURE__ */ new TextEncoder();
 
-/**
- * Uninitialised memory: the caller hands out only what it has written. Node's pool makes small buffers about
- * seven times cheaper than `new Uint8Array`, whose memory is outside the heap; a plain `Uint8Array` over it,
- * because `slice` of a `Buffer` does not copy.
- */
-export function allocate(length: number): Uint8Array {
-  const pool = globalThis.Buffer;
-  if (!pool) return new Uint8Array(length);
-  const { buffer, byteOffset } = pool.allocUnsafe(length);
-  return new Uint8Array(buffer, byteOffset, length);
+// What is being written to.
+let buffer: Uint8Array = EMPTY;
+let at = 0;
+
+function reserve(count: number): void {
+  const { length } = buffer;
+  if (count <= length - at) return;
+  const larger = new Uint8Array(Math.max(FIRST_CAPACITY, length * GROWTH, at + count));
+  larger.set(buffer.subarray(0, at));
+  buffer = larger;
 }
 
-/** A growing buffer: `bytes[0, at)` is written. */
+/** A growing buffer: `bytes[0, at)` is written. What throws writes nothing. */
 export class Output {
   bytes: Uint8Array = EMPTY;
   at = 0;
 
-  reserve(count: number): void {
-    if (count > this.bytes.length - this.at) this.#grow(count);
-  }
-
-  #grow(count: number): void {
-    const { length } = this.bytes;
-    const larger = length < FAST_GROWTH ? length * 4 : length * 2;
-    const grown = allocate(Math.max(FIRST_CAPACITY, larger, this.at + count));
-    grown.set(this.bytes.subarray(0, this.at));
-    this.bytes = grown;
-  }
-
-  /** Caller has reserved. */
-  varint(value: number): void {
-    const bytes = this.bytes;
-    let rest = value;
-    while (rest > 0x7f) {
-      bytes[this.at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    bytes[this.at++] = rest;
-  }
-
-  varint64(low: number, high: number): void {
-    let lower = low;
-    let upper = high;
-    while (upper !== 0) {
-      this.bytes[this.at++] = (lower & 0x7f) | 0x80;
-      lower = ((lower >>> 7) | (upper << 25)) >>> 0;
-      upper >>>= 7;
-    }
-    this.varint(lower);
-  }
-
-  /** Appends bytes as they are; reserves for itself. */
+  /** Bytes as they are. */
   raw(source: Uint8Array): void {
-    const length = source.length;
-    this.reserve(length);
-    const { bytes, at } = this;
-    if (length > SHORT_BYTES) bytes.set(source, at);
-    else for (let i = 0; i < length; i++) bytes[at + i] = source[i] as number;
-    this.at = at + length;
+    this.#open(source.length);
+    buffer.set(source, at);
+    at += source.length;
+    this.#close();
   }
 
-  /**
-   * Writes the length of what was written after the one byte left free for it at `start`. Nearly all are
-   * below 128 bytes; a longer one is moved up, which is cheaper than measuring every message beforehand.
-   */
-  closeLength(start: number): void {
-    const length = this.at - start - 1;
-    if (length < 0x80) {
-      this.bytes[start] = length;
-      return;
-    }
-    const extra = varintSize(length) - 1;
-    this.reserve(extra);
-    this.bytes.copyWithin(start + 1 + extra, start + 1, this.at);
-    const end = this.at + extra;
-    this.at = start;
-    this.varint(length);
-    this.at = end;
+  /** A message, behind so many bytes of room. */
+  message(plan: Plan, message: Draft, room: number): void {
+    this.#open(room);
+    at += room;
+    writeMessage(plan, message, 0);
+    this.#close();
+  }
+
+  #open(room: number): void {
+    buffer = this.bytes;
+    at = this.at;
+    reserve(room);
+  }
+  #close(): void {
+    this.bytes = buffer;
+    this.at = at;
   }
 }
 
-/** Seven bits a byte. */
-const varintSize = (value: number): number => ((38 - Math.clz32(value | 1)) / 7) | 0;
-
-/** Of the one field of a `Value`. */
-const CONTENT_TAG = 0x0a;
 /** The tag, the longest varint and the one byte of a length: what a field needs besides its content. */
 const OVERHEAD = 24;
+/** Of the one field of a `Value`. */
+const CONTENT_TAG = 0x0a;
 
-export function writeMessage(out: Output, plan: Plan, message: Draft, depth: number): void {
-  const fields = plan.fields;
-  let oneofs = 0;
-  for (let i = 0; i < fields.length; i++) {
-    const field = fields[i] as FieldPlan;
+function writeMessage(plan: Plan, message: Draft, depth: number): void {
+  for (const field of plan.fields) {
     const value = message[field.name];
     if (value === undefined) continue;
-    if (field.oneof !== 0) {
-      if ((oneofs & field.oneof) !== 0) refuse(field, `${rivalsOf(plan, field).join(' or ')} is set as well`);
-      oneofs |= field.oneof;
-    }
-    if (field.kind === MESSAGE) writeMessages(out, field, value as Draft | readonly Draft[], depth);
-    else if (field.repeated) writeList(out, field, value as readonly unknown[]);
-    else writeField(out, field, value);
+    if (!field.repeated) writeField(field, value, depth);
+    else if (field.kind > UINT64)
+      for (const each of value as readonly unknown[]) writeField(field, each, depth);
+    else writePacked(field, value as readonly number[]);
   }
 }
 
-/** One nested message or a list of them. Nothing lies between it and `writeMessage`: a level costs two calls. */
-function writeMessages(out: Output, field: FieldPlan, value: Draft | readonly Draft[], depth: number): void {
-  const list = (field.repeated ? value : [value]) as readonly Draft[];
-  if (list.length > 0 && depth >= MAX_NESTING) tooDeep(`encode ${field.name}`);
-  for (let i = 0; i < list.length; i++) {
-    out.reserve(OVERHEAD);
-    out.varint(field.tag);
-    const start = out.at++;
-    writeMessage(out, field.nested as Plan, list[i] as Draft, depth + 1);
-    out.closeLength(start);
-  }
+function writePacked(field: FieldPlan, list: readonly number[]): void {
+  if (list.length === 0) return;
+  reserve(OVERHEAD + list.length * 5);
+  const start = open(field);
+  for (const each of list) writeScalar(field, each);
+  close(start);
 }
 
-function writeList(out: Output, field: FieldPlan, list: readonly unknown[]): void {
-  if (field.kind > UINT64) {
-    for (let i = 0; i < list.length; i++) writeField(out, field, list[i]);
-  } else if (list.length > 0) {
-    out.reserve(OVERHEAD + list.length * 5);
-    out.varint(field.tag);
-    const start = out.at++;
-    for (let i = 0; i < list.length; i++) out.varint(uint32(field, list[i] as number));
-    out.closeLength(start);
-  }
-}
-
-function writeField(out: Output, field: FieldPlan, value: unknown): void {
-  const { kind, tag, explicit } = field;
+function writeField(field: FieldPlan, value: unknown, depth: number): void {
+  const { kind, explicit } = field;
   if (kind === STRING) {
-    if (explicit || value !== '') writeString(out, tag, value as string);
-    return;
-  }
-  out.reserve(OVERHEAD);
-  if (kind <= UINT64) {
-    writeScalar(out, field, value);
-    return;
-  }
-  const content = kind === VOID ? EMPTY : (value as Uint8Array);
+    if (explicit || value !== '') writeText(field, value as string);
+  } else if (kind <= UINT64) {
+    // Zero of any kind, not NaN, which is refused.
+    // biome-ignore lint/suspicious/noDoubleEquals: 0, 0n and false are the defaults, and all equal 0
+    if (!explicit && value == 0) return;
+    reserve(OVERHEAD);
+    writeVarint(field.tag);
+    writeScalar(field, value as number);
+  } else if (kind === MESSAGE) {
+    assertNesting(depth + 1, field);
+    reserve(OVERHEAD);
+    const start = open(field);
+    writeMessage(field.nested as Plan, value as Draft, depth + 1);
+    close(start);
+  } else writeBytes(field, kind === VOID ? EMPTY : (value as Uint8Array));
+}
+
+function writeBytes(field: FieldPlan, content: Uint8Array): void {
   // Of text, which serializers in JavaScript may return, zeros would be written.
-  if (!ArrayBuffer.isView(content)) refuse(field, 'not a Uint8Array');
+  if (!ArrayBuffer.isView(content)) refuse(field.name, 'not a Uint8Array');
   const { length } = content;
-  if (!explicit && kind === BYTES && length === 0) return;
-  out.varint(tag);
-  if (kind === VALUE && length > 0) {
+  if (!field.explicit && length === 0) return;
+  reserve(OVERHEAD + length);
+  writeVarint(field.tag);
+  if (field.kind === VALUE && length > 0) {
     // The message around its content, which is left out when it is empty.
-    out.varint(1 + varintSize(length) + length);
-    out.varint(CONTENT_TAG);
+    writeVarint(1 + varintSize(length) + length);
+    writeVarint(CONTENT_TAG);
   }
-  out.varint(length);
-  out.raw(content);
+  writeVarint(length);
+  if (length > SHORT_BYTES) buffer.set(content, at);
+  else for (let i = 0; i < length; i++) buffer[at + i] = content[i] as number;
+  at += length;
 }
 
-function writeScalar(out: Output, field: FieldPlan, value: unknown): void {
-  // Zero of any kind, not NaN, which is refused below.
-  // biome-ignore lint/suspicious/noDoubleEquals: 0, 0n and false are the defaults, and all equal 0
-  if (!field.explicit && value == 0) return;
-  out.varint(field.tag);
-  if (field.kind === UINT32) {
-    out.varint(uint32(field, value as number));
-  } else if (field.kind === BOOL) {
-    out.varint(value === true ? 1 : 0);
-  } else if (field.kind === TIME) {
-    const time = value as number;
-    if (!Number.isSafeInteger(time) || time < 0) outside(field, time, 53);
-    out.varint64(time >>> 0, Math.floor(time / 0x100000000));
-  } else {
-    const exact = value as bigint;
-    if (exact < 0n || exact > 0xffffffffffffffffn) outside(field, exact, 64);
-    u64[0] = exact;
-    out.varint64(u64Halves[0] as number, u64Halves[1] as number);
+function writeText(field: FieldPlan, text: string): void {
+  const { length } = text;
+  reserve(OVERHEAD + length * 3);
+  const start = open(field);
+  const bytes = buffer;
+  let i = 0;
+  for (; i < length && i < SHORT_TEXT; i++) {
+    const character = text.charCodeAt(i);
+    if (character > 0x7f) break;
+    bytes[start + 1 + i] = character;
   }
+  at += i;
+  if (i < length) at += textEncoder.encodeInto(text.slice(i), bytes.subarray(at)).written;
+  close(start);
 }
 
-function writeString(out: Output, tag: number, text: string): void {
-  const length = text.length;
-  out.reserve(OVERHEAD + length * 3);
-  out.varint(tag);
-  const bytes = out.bytes;
-  const start = out.at;
-  if (length <= SHORT_TEXT) {
-    let i = 0;
-    for (; i < length; i++) {
-      const character = text.charCodeAt(i);
-      if (character > 0x7f) break;
-      bytes[start + 1 + i] = character;
-    }
-    if (i === length) {
-      bytes[start] = length;
-      out.at = start + 1 + length;
-      return;
-    }
+function writeScalar(field: FieldPlan, value: number | bigint): void {
+  const { kind } = field;
+  // What is not `true` is false.
+  const number = kind === BOOL ? Number((value as unknown) === true) : value;
+  const greatest = GREATEST[kind] as number | bigint;
+  if (!(number >= 0 && number <= greatest && (kind === UINT64 || Number.isInteger(number))))
+    refuse(field.name, `${value} is no integer from 0 to ${greatest}`);
+  let rest = number;
+  // Seven bits a byte, the lowest first. What is left after two of them is exact as a number.
+  for (; rest > Number.MAX_SAFE_INTEGER; rest = BigInt(rest) >> 7n)
+    buffer[at++] = Number(BigInt(rest) & 0x7fn) | 0x80;
+  for (rest = Number(rest); rest > 0x7fffffff; rest = Math.floor(rest / 0x80))
+    buffer[at++] = (rest & 0x7f) | 0x80;
+  writeVarint(rest);
+}
+
+/** Of at most 32 bits. */
+function writeVarint(value: number): void {
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) buffer[at++] = (rest & 0x7f) | 0x80;
+  buffer[at++] = rest;
+}
+
+const varintSize = (value: number): number => ((38 - Math.clz32(value | 1)) / 7) | 0;
+
+/** Writes the tag, and leaves a byte for the length; returns where that is. */
+function open({ tag }: FieldPlan): number {
+  writeVarint(tag);
+  return at++;
+}
+
+/**
+ * Writes the length of what was written since `open`. Nearly all are below 128 bytes; a longer one is moved up, which
+ * is cheaper than measuring every message beforehand.
+ */
+function close(start: number): void {
+  const length = at - start - 1;
+  if (length < 0x80) {
+    buffer[start] = length;
+    return;
   }
-  out.at = start + 1 + textEncoder.encodeInto(text, bytes.subarray(start + 1)).written;
-  out.closeLength(start);
+  const size = varintSize(length);
+  reserve(size);
+  buffer.copyWithin(start + size, start + 1, at);
+  at = start;
+  writeVarint(length);
+  at += length;
 }
 
-function uint32(field: FieldPlan, value: number): number {
-  if (value >>> 0 !== value) outside(field, value, 32);
-  return value;
-}
+export const assertNesting = (levels: number, { name }: FieldPlan): void =>
+  assertAtMost(MAX_NESTING, levels, 'levels', name, 'HF_PROTOCOL_NESTING');
 
-export function tooDeep(what: string): never {
-  throw new ProtocolError(
-    'HF_PROTOCOL_NESTING',
-    `Cannot ${what}: nested deeper than ${MAX_NESTING} levels. Combine in a list.`,
-  );
-}
-
-const outside = (field: FieldPlan, value: unknown, bits: number): never =>
-  refuse(field, `${value} is no integer from 0 to 2^${bits}-1`);
-
-function refuse(field: FieldPlan, why: string): never {
-  throw new ProtocolError('HF_PROTOCOL_VALUE', `Cannot encode ${field.name}: ${why}.`);
+/** The value that the field was given. */
+export function refuse(name: string, why: string): never {
+  throw new ProtocolError('HF_PROTOCOL_VALUE', `Cannot encode ${name}: ${why}.`);
 }

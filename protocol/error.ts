@@ -28,3 +28,14 @@ export class ProtocolError extends Error {
     this.code = code;
   }
 }
+
+/** `what` has so many of them. The pages of the codes say what to do instead. */
+export function assertAtMost(
+  max: number,
+  count: number,
+  what: string,
+  of: string,
+  code: ProtocolErrorCode,
+): void {
+  if (count > max) throw new ProtocolError(code, `${of} has ${count} ${what}, above the limit of ${max}.`);
+}

@@ -128,5 +128,4 @@ test('the largest values are ids', () => {
 test('raw ids of the wrong length are bugs of the caller', () => {
   expect(() => encodeInvocationId(new Uint8Array(23))).toThrow(RangeError);
   expect(() => encodeId('dp', new Uint8Array(24))).toThrow(RangeError);
-  expect(() => encodeAwakeableId(new Uint8Array(24), -1)).toThrow(RangeError);
 });

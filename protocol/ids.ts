@@ -150,13 +150,9 @@ export function decodeId(prefix: IdPrefix, text: string): Uint8Array {
  * message carried: a handler treats it as opaque, so any length is taken.
  */
 export function encodeAwakeableId(rawInvocationId: Uint8Array, signalIndex: number): string {
-  if (signalIndex >>> 0 !== signalIndex) throw new RangeError(`${signalIndex} is no signal index`);
-  const length = rawInvocationId.length;
-  const bytes = new Uint8Array(length + 4);
-  bytes.set(rawInvocationId);
-  for (let i = 0; i < 4; i++) bytes[length + i] = signalIndex >>> (24 - 8 * i);
-  const base64 = btoa(String.fromCharCode(...bytes)).replace(/=+$/, '');
-  return `sign${VERSION}${base64.replaceAll('+', '-').replaceAll('/', '_')}`;
+  const index = [24, 16, 8, 0].map(shift => signalIndex >>> shift);
+  const base64 = btoa(String.fromCharCode(...Uint8Array.of(...rawInvocationId, ...index)));
+  return `sign${VERSION}${base64.replace(/[+/=]/g, found => ({ '+': '-', '/': '_' })[found] ?? '')}`;
 }
 
 const AWAKEABLE_BYTES = INVOCATION_ID_BYTES + 4;

@@ -3,7 +3,6 @@ export {
   decodeFrames,
   type Frame,
   FrameDecoder,
-  type FrameLimits,
   FrameWriter as SpecFrameWriter,
   REQUESTED_ACK,
   readMessage,

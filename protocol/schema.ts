@@ -3,40 +3,61 @@
  * it and the TypeScript types are derived from it. Each message is a constant of its own and nothing here has side
  * effects, so that a bundle has those it uses; `named.ts` has the table of all.
  *
- * Shapes: a field with implicit presence is always there after decoding (with its default) and may be left
- * out when encoding. A field marked `optional` (proto3 `optional`, or a member of a `oneof`) is absent or
- * set, and an encoded empty one stays distinguishable from an absent one. `Value{content}` is flattened to its
- * bytes and `Void` to `true`: both have one canonical encoding, so nothing is lost.
+ * A field is written as in the protocol's own description: what it is, its number, how it is there. With nothing said
+ * about that it has implicit presence: it is always there after decoding (with its default) and may be left out when
+ * encoding. An `optional` one, or a member of a `oneof`, is absent or set, and an encoded empty one stays
+ * distinguishable from an absent one. `Value{content}` is flattened to its bytes and `Void` to `true`: both have one
+ * canonical encoding, so nothing is lost.
  *
  * Source: the MIT-licensed Restate service protocol; names and numbers are wire facts.
  */
 
-import { BOOL, BYTES, type FieldKind, MESSAGE, STRING, TIME, UINT32, UINT64, VALUE, VOID } from './kinds.ts';
-
-export interface FieldSpec<T> {
-  readonly number: number;
-  readonly kind: FieldKind;
-  readonly repeated: boolean;
-  /** Written whenever set, even if it equals its default. */
-  readonly explicit: boolean;
-  /** The bit of the `oneof` this optional field is a member of, or 0: at most one member of a group is ever set. */
-  readonly oneof: number;
-  /** The nested message of a `message` field; a function because `Future` contains itself. */
-  readonly nested: (() => Fields) | undefined;
-  /** Type carrier only, never set. */
-  readonly type?: T;
+/** What is in a field, by the word that the table has for it. */
+interface Contents {
+  readonly bool: boolean;
+  readonly uint32: number;
+  /** u64 as a number of milliseconds; above 2^53-1 it decodes to 2^53-1 ("practically never"). */
+  readonly time: number;
+  /** u64 as a bigint, exact. */
+  readonly uint64: bigint;
+  readonly string: string;
+  readonly bytes: Uint8Array;
+  /** `Value{content:bytes=1}` as its content. */
+  readonly value: Uint8Array;
+  /** `Void{}` as `true`. */
+  readonly void: true;
 }
+/** Of optional fields, at most one of a group is ever set. Only the outermost messages have such groups. */
+type Oneof = 'result' | 'id' | 'target' | 'signal';
+/** What the field is, its number, and how it is there: implicit, when nothing is said. */
+type FieldText<K extends string> = `${K} ${number}${'' | ' repeated' | ' optional' | ` ${Oneof}`}`;
+/** With the fields of a message; a function because `Future` contains itself. */
+type Field = FieldText<keyof Contents> | readonly [FieldText<'message'>, () => Fields];
+export type Fields = { readonly [name: string]: Field };
 
-// biome-ignore lint/suspicious/noExplicitAny: the table holds fields of every type
-export type Fields = { readonly [name: string]: FieldSpec<any> };
-
-type FieldType<F> = F extends FieldSpec<infer T> ? T : never;
+// The Future, which contains itself, is the one whose fields the compiler does not know.
+type Content<F> = F extends readonly [string, () => infer N extends Fields]
+  ? string extends keyof N
+    ? Future
+    : Shape<N>
+  : F extends `${infer K extends keyof Contents} ${string}`
+    ? Contents[K]
+    : never;
+type TextOf<F> = F extends readonly [infer S, unknown] ? S : F;
+type FieldType<F> =
+  TextOf<F> extends `${string} repeated`
+    ? readonly Content<F>[]
+    : TextOf<F> extends `${string} ${number}`
+      ? Content<F>
+      : Content<F> | undefined;
 type OptionalNames<F extends Fields> = {
   [K in keyof F]: undefined extends FieldType<F[K]> ? K : never;
 }[keyof F];
-type Shape<F extends Fields> = {
-  [K in Exclude<keyof F, OptionalNames<F>>]: FieldType<F[K]>;
-} & { [K in OptionalNames<F>]?: Exclude<FieldType<F[K]>, undefined> };
+type Shape<F extends Fields> = string extends keyof F
+  ? { [name: string]: unknown }
+  : { [K in Exclude<keyof F, OptionalNames<F>>]: FieldType<F[K]> } & {
+      [K in OptionalNames<F>]?: Exclude<FieldType<F[K]>, undefined>;
+    };
 
 export interface MessageSpec<F extends Fields> {
   /** The u16 type code of the frame header. */
@@ -48,45 +69,11 @@ export type Decoded<F extends Fields> = Shape<F>;
 /** What the encoder takes: every field may be left out, or undefined, and then has its default. */
 export type Encodable<F extends Fields> = { [K in keyof Shape<F>]?: Shape<F>[K] | undefined };
 
-const field = <T>(kind: FieldKind, number: number, nested?: () => Fields): FieldSpec<T> => ({
-  number,
-  kind,
-  repeated: false,
-  explicit: false,
-  oneof: 0,
-  nested,
-});
-/* @__NO_SIDE_EFFECTS__ */ const bool = (number: number) => field<boolean>(BOOL, number);
-/* @__NO_SIDE_EFFECTS__ */ const bytes = (number: number) => field<Uint8Array>(BYTES, number);
-/* @__NO_SIDE_EFFECTS__ */ const string = (number: number) => field<string>(STRING, number);
-/* @__NO_SIDE_EFFECTS__ */ const uint32 = (number: number) => field<number>(UINT32, number);
-/* @__NO_SIDE_EFFECTS__ */ const time = (number: number) => field<number>(TIME, number);
-/* @__NO_SIDE_EFFECTS__ */ const uint64 = (number: number) => field<bigint>(UINT64, number);
-/* @__NO_SIDE_EFFECTS__ */ const value = (number: number) => field<Uint8Array>(VALUE, number);
-/* @__NO_SIDE_EFFECTS__ */ const nothing = (number: number) => field<true>(VOID, number);
-/* @__NO_SIDE_EFFECTS__ */ function message<F extends Fields>(
-  nested: () => F,
-  number: number,
-): FieldSpec<Shape<F>> {
-  return field<Shape<F>>(MESSAGE, number, nested);
-}
-/* @__NO_SIDE_EFFECTS__ */ function repeated<T>(spec: FieldSpec<T>): FieldSpec<readonly T[]> {
-  return { ...(spec as FieldSpec<never>), repeated: true, explicit: true };
-}
-/* @__NO_SIDE_EFFECTS__ */ function optional<T>(spec: FieldSpec<T>): FieldSpec<T | undefined> {
-  return { ...spec, explicit: true };
-}
-// The groups, each a bit.
-const RESULT = 1;
-const ID = 2;
-const TARGET = 4;
-const SIGNAL = 8;
-/* @__NO_SIDE_EFFECTS__ */ function oneof<T>(group: number, spec: FieldSpec<T>): FieldSpec<T | undefined> {
-  return { ...optional(spec), oneof: group };
-}
-
 /** The fields of two. (A spread in the table itself would be a side effect to a bundler.) */
-/* @__NO_SIDE_EFFECTS__ */ function both<F extends Fields, G extends Fields>(some: F, others: G): F & G {
+/* @__NO_SIDE_EFFECTS__ */ function both<const F extends Fields, const G extends Fields>(
+  some: F,
+  others: G,
+): F & G {
   return { ...some, ...others };
 }
 
@@ -111,22 +98,26 @@ export const CANCEL_SIGNAL = 1;
 export const FIRST_AWAKEABLE_SIGNAL = 17;
 
 /** Headers, and the metadata of a failure. */
-const pair = { key: string(1), value: string(2) };
+const pair = { key: 'string 1', value: 'string 2' } as const;
 const failure = {
-  code: uint32(1),
-  message: string(2),
-  metadata: repeated(message(() => pair, 3)),
-};
-const stateEntry = { key: bytes(1), value: bytes(2) };
-const stateKeys = { keys: repeated(bytes(1)) };
-const workflowTarget = { workflowName: string(1), workflowKey: string(2), scope: optional(string(3)) };
+  code: 'uint32 1',
+  message: 'string 2',
+  metadata: ['message 3 repeated', () => pair],
+} as const;
+const stateEntry = { key: 'bytes 1', value: 'bytes 2' } as const;
+const stateKeys = { keys: 'bytes 1 repeated' } as const;
+const workflowTarget = {
+  workflowName: 'string 1',
+  workflowKey: 'string 2',
+  scope: 'string 3 optional',
+} as const;
 const idempotentRequestTarget = {
-  serviceName: string(1),
-  serviceKey: optional(string(2)),
-  handlerName: string(3),
-  idempotencyKey: string(4),
-  scope: optional(string(5)),
-};
+  serviceName: 'string 1',
+  serviceKey: 'string 2 optional',
+  handlerName: 'string 3',
+  idempotencyKey: 'string 4',
+  scope: 'string 5 optional',
+} as const;
 
 /** What a V7 attempt waits for: a tree of combinators over completions and signals. */
 export interface Future {
@@ -138,150 +129,139 @@ export interface Future {
   readonly combinatorType: number;
 }
 const leaves = {
-  waitingCompletions: repeated(uint32(1)),
-  waitingSignals: repeated(uint32(2)),
-  waitingNamedSignals: repeated(string(3)),
-};
+  waitingCompletions: 'uint32 1 repeated',
+  waitingSignals: 'uint32 2 repeated',
+  waitingNamedSignals: 'string 3 repeated',
+} as const;
 const future: Fields = both(leaves, {
-  nestedFutures: repeated(message(() => future, 4)),
-  combinatorType: uint32(5),
+  nestedFutures: ['message 4 repeated', () => future],
+  combinatorType: 'uint32 5',
 });
-/* @__NO_SIDE_EFFECTS__ */ const futureField = (number: number) =>
-  optional(message(() => future, number)) as FieldSpec<Future | undefined>;
 
-/** The members of every `oneof result`; their numbers differ from message to message. */
-/* @__NO_SIDE_EFFECTS__ */ const resultVoid = (number: number) => oneof(RESULT, nothing(number));
-/* @__NO_SIDE_EFFECTS__ */ const resultValue = (number: number) => oneof(RESULT, value(number));
+/** One member of a `oneof result`; their numbers differ from message to message. */
 /* @__NO_SIDE_EFFECTS__ */ const resultFailure = (number: number) =>
-  oneof(
-    RESULT,
-    message(() => failure, number),
-  );
+  [`message ${number} result`, () => failure] as const;
 /** Value or failure, side by side. */
-/* @__NO_SIDE_EFFECTS__ */ const result = (number: number) => ({
-  value: resultValue(number),
-  failure: resultFailure(number + 1),
-});
+/* @__NO_SIDE_EFFECTS__ */ const result = (number: number) =>
+  ({ value: `value ${number} result`, failure: resultFailure(number + 1) }) as const;
 
-/* @__NO_SIDE_EFFECTS__ */ const spec = <F extends Fields>(type: number, fields: F): MessageSpec<F> => ({
+/* @__NO_SIDE_EFFECTS__ */ const spec = <const F extends Fields>(
+  type: number,
+  fields: F,
+): MessageSpec<F> => ({
   type,
   fields,
 });
-const named = { name: string(12) };
+const named = { name: 'string 12' } as const;
 /** A command, with the name that the user has given it. */
-/* @__NO_SIDE_EFFECTS__ */ const command = <F extends Fields>(type: number, fields: F) =>
+/* @__NO_SIDE_EFFECTS__ */ const command = <const F extends Fields>(type: number, fields: F) =>
   spec(type, both(fields, named));
-const completed = { resultCompletionId: uint32(11) };
+const completed = { resultCompletionId: 'uint32 11' } as const;
 /** One that has a result, later. */
-/* @__NO_SIDE_EFFECTS__ */ const asking = <F extends Fields>(type: number, fields: F) =>
+/* @__NO_SIDE_EFFECTS__ */ const asking = <const F extends Fields>(type: number, fields: F) =>
   command(type, both(fields, completed));
-
-/** `Value` and `Void`, which the codec flattens to their one content. */
-export const flattened: { readonly [kind: number]: Fields } = {
-  [VALUE]: { content: bytes(1) },
-  [VOID]: {},
-};
 
 // ---- control
 
 export const StartMessage = spec(0x0000, {
-  id: bytes(1),
-  debugId: string(2),
-  knownEntries: uint32(3),
-  stateMap: repeated(message(() => stateEntry, 4)),
-  partialState: bool(5),
-  key: string(6),
-  retryCountSinceLastStoredEntry: uint32(7),
-  durationSinceLastStoredEntry: time(8),
-  randomSeed: uint64(9),
-  scope: optional(string(10)),
-  limitKey: optional(string(11)),
-  idempotencyKey: optional(string(12)),
+  id: 'bytes 1',
+  debugId: 'string 2',
+  knownEntries: 'uint32 3',
+  stateMap: ['message 4 repeated', () => stateEntry],
+  partialState: 'bool 5',
+  key: 'string 6',
+  retryCountSinceLastStoredEntry: 'uint32 7',
+  durationSinceLastStoredEntry: 'time 8',
+  randomSeed: 'uint64 9',
+  scope: 'string 10 optional',
+  limitKey: 'string 11 optional',
+  idempotencyKey: 'string 12 optional',
 });
-export const SuspensionMessage = spec(0x0001, both(leaves, { awaitingOn: futureField(4) }));
+export const SuspensionMessage = spec(
+  0x0001,
+  both(leaves, { awaitingOn: ['message 4 optional', () => future] }),
+);
 export const ErrorMessage = spec(0x0002, {
-  code: uint32(1),
-  message: string(2),
-  stacktrace: string(3),
-  relatedCommandIndex: optional(uint32(4)),
-  relatedCommandName: optional(string(5)),
-  relatedCommandType: optional(uint32(6)),
-  nextRetryDelay: optional(time(8)),
-  behavior: uint32(9),
+  code: 'uint32 1',
+  message: 'string 2',
+  stacktrace: 'string 3',
+  relatedCommandIndex: 'uint32 4 optional',
+  relatedCommandName: 'string 5 optional',
+  relatedCommandType: 'uint32 6 optional',
+  nextRetryDelay: 'time 8 optional',
+  behavior: 'uint32 9',
 });
 export const EndMessage = spec(0x0003, {});
-export const CommandAckMessage = spec(0x0004, { commandIndex: uint32(1) });
+export const CommandAckMessage = spec(0x0004, { commandIndex: 'uint32 1' });
 export const ProposeRunCompletionMessage = spec(0x0005, {
-  resultCompletionId: uint32(1),
+  resultCompletionId: 'uint32 1',
   /** Raw bytes, unlike every other `value`, which is a `Value` message. */
-  value: oneof(RESULT, bytes(14)),
+  value: 'bytes 14 result',
   failure: resultFailure(15),
 });
-export const AwaitingOnMessage = spec(0x0006, { awaitingOn: futureField(1), executingSideEffects: bool(2) });
-export const ProposeRunCompletionAckMessage = spec(0x0007, { completionId: uint32(1) });
+export const AwaitingOnMessage = spec(0x0006, {
+  awaitingOn: ['message 1 optional', () => future],
+  executingSideEffects: 'bool 2',
+});
+export const ProposeRunCompletionAckMessage = spec(0x0007, { completionId: 'uint32 1' });
 
 // ---- commands
 
 /** Calls and sends have these in common, from different numbers on. */
-/* @__NO_SIDE_EFFECTS__ */ const callTo = (from: number) => ({
-  serviceName: string(1),
-  handlerName: string(2),
-  parameter: bytes(3),
-  headers: repeated(message(() => pair, from)),
-  key: string(from + 1),
-  idempotencyKey: optional(string(from + 2)),
-  scope: optional(string(from + 3)),
-  limitKey: optional(string(from + 4)),
-  invocationIdNotificationIdx: uint32(10),
-});
-const stateKey = { key: bytes(1) };
-const promiseKey = { key: string(1) };
-const invocationId = { invocationId: oneof(TARGET, string(1)) };
+/* @__NO_SIDE_EFFECTS__ */ const callTo = (from: number) =>
+  ({
+    serviceName: 'string 1',
+    handlerName: 'string 2',
+    parameter: 'bytes 3',
+    headers: [`message ${from} repeated`, () => pair],
+    key: `string ${from + 1}`,
+    idempotencyKey: `string ${from + 2} optional`,
+    scope: `string ${from + 3} optional`,
+    limitKey: `string ${from + 4} optional`,
+    invocationIdNotificationIdx: 'uint32 10',
+  }) as const;
+const stateKey = { key: 'bytes 1' } as const;
+const promiseKey = { key: 'string 1' } as const;
+const invocationId = { invocationId: 'string 1 target' } as const;
 const invocationTarget = both(invocationId, {
-  idempotentRequestTarget: oneof(
-    TARGET,
-    message(() => idempotentRequestTarget, 3),
-  ),
-  workflowTarget: oneof(
-    TARGET,
-    message(() => workflowTarget, 4),
-  ),
+  idempotentRequestTarget: ['message 3 target', () => idempotentRequestTarget],
+  workflowTarget: ['message 4 target', () => workflowTarget],
 });
 
 export const InputCommand = command(0x0400, {
-  headers: repeated(message(() => pair, 1)),
-  value: optional(value(14)),
+  headers: ['message 1 repeated', () => pair],
+  value: 'value 14 optional',
 });
 export const OutputCommand = command(0x0401, result(14));
 export const GetLazyStateCommand = asking(0x0402, stateKey);
-export const SetStateCommand = command(0x0403, both(stateKey, { value: optional(value(3)) }));
+export const SetStateCommand = command(0x0403, both(stateKey, { value: 'value 3 optional' }));
 export const ClearStateCommand = command(0x0404, stateKey);
 export const ClearAllStateCommand = command(0x0405, {});
 export const GetLazyStateKeysCommand = asking(0x0406, {});
 export const GetEagerStateCommand = command(
   0x0407,
-  both(stateKey, { void: resultVoid(13), value: resultValue(14) }),
+  both(stateKey, { void: 'void 13 result', value: 'value 14 result' }),
 );
 export const GetEagerStateKeysCommand = command(0x0408, {
-  value: optional(message(() => stateKeys, 14)),
+  value: ['message 14 optional', () => stateKeys],
 });
 export const GetPromiseCommand = asking(0x0409, promiseKey);
 export const PeekPromiseCommand = asking(0x040a, promiseKey);
 export const CompletePromiseCommand = asking(
   0x040b,
-  both(promiseKey, { completionValue: resultValue(2), completionFailure: resultFailure(3) }),
+  both(promiseKey, { completionValue: 'value 2 result', completionFailure: resultFailure(3) }),
 );
-export const SleepCommand = asking(0x040c, { wakeUpTime: time(1) });
+export const SleepCommand = asking(0x040c, { wakeUpTime: 'time 1' });
 export const CallCommand = asking(0x040d, callTo(4));
-export const OneWayCallCommand = command(0x040e, both(callTo(5), { invokeTime: time(4) }));
+export const OneWayCallCommand = command(0x040e, both(callTo(5), { invokeTime: 'time 4' }));
 export const SendSignalCommand = spec(
   0x0410,
   both(result(5), {
-    targetInvocationId: string(1),
-    idx: oneof(SIGNAL, uint32(2)),
-    name: oneof(SIGNAL, string(3)),
-    void: resultVoid(4),
-    entryName: string(12),
+    targetInvocationId: 'string 1',
+    idx: 'uint32 2 signal',
+    name: 'string 3 signal',
+    void: 'void 4 result',
+    entryName: 'string 12',
   }),
 );
 export const RunCommand = asking(0x0411, {});
@@ -289,21 +269,18 @@ export const AttachInvocationCommand = asking(0x0412, invocationTarget);
 /** The same, as handlers of ours have it. */
 export const AttachByIdCommand = asking(0x0412, invocationId);
 export const GetInvocationOutputCommand = asking(0x0413, invocationTarget);
-export const CompleteAwakeableCommand = command(0x0414, both(result(2), { awakeableId: string(1) }));
+export const CompleteAwakeableCommand = command(0x0414, both(result(2), { awakeableId: 'string 1' }));
 
 // ---- notifications
 
 /** Every notification is decoded with this one template: one id, one result. */
 const notification = both(result(5), {
-  completionId: oneof(ID, uint32(1)),
-  signalId: oneof(ID, uint32(2)),
-  signalName: oneof(ID, string(3)),
-  void: resultVoid(4),
-  invocationId: oneof(RESULT, string(16)),
-  stateKeys: oneof(
-    RESULT,
-    message(() => stateKeys, 17),
-  ),
+  completionId: 'uint32 1 id',
+  signalId: 'uint32 2 id',
+  signalName: 'string 3 id',
+  void: 'void 4 result',
+  invocationId: 'string 16 result',
+  stateKeys: ['message 17 result', () => stateKeys],
 });
 export const GetLazyStateCompletion = spec(0x8002, notification);
 export const GetLazyStateKeysCompletion = spec(0x8006, notification);
