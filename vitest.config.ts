@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config';
 const SYSTEM = [
   'test/sim/sim.test.ts',
   'test/e2e/**/*.test.ts',
-  'examples/{hello,expense-approval}/**/*.test.ts',
+  'test/package/**/*.test.ts',
+  'examples/**/*.test.ts',
 ];
 
 export default defineConfig({
@@ -14,7 +15,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{protocol,runtime,sdk-lambda,examples,test}/**/*.test.ts'],
+          include: ['{protocol,runtime,sdk-lambda,test,examples}/**/*.test.ts'],
           exclude: ['**/node_modules/**', ...SYSTEM],
           maxWorkers: 2,
           testTimeout: 30_000,

@@ -23,19 +23,23 @@ const COMMON = {
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: 'node24',
   charset: 'utf8',
   write: false,
   metafile: true,
   logLevel: 'silent',
 } as const;
 
+/** Of the runtimes that a function may be given, for what runs in all of them. */
+const OLDEST_RUNTIME = 'node20';
+/** `nodejs22.x` as esbuild calls it. */
+const targetOf = (runtime: string): string => runtime.replace(/^nodejs(\d+).*$/, 'node$1');
+
 /** Edits come in bursts (write, rename, touch); one build serves them all. */
 const DEBOUNCE_MS = 30;
 
 export async function buildBootstrap(dir: string): Promise<string> {
   const source = resolve(import.meta.dirname, 'bootstrap.ts');
-  const { outputFiles } = await build({ ...COMMON, entryPoints: [source] });
+  const { outputFiles } = await build({ ...COMMON, target: OLDEST_RUNTIME, entryPoints: [source] });
   const path = join(dir, 'bootstrap.mjs');
   writeWhole(path, outputFiles[0]?.contents ?? new Uint8Array());
   return path;
@@ -65,10 +69,11 @@ export class Bundler {
     this.#context = built;
   }
 
-  static async open(entry: string, codeDir: string): Promise<Bundler> {
+  static async open(entry: string, codeDir: string, runtime: string): Promise<Bundler> {
     const path = resolve(entry);
     const options = {
       ...COMMON,
+      target: targetOf(runtime),
       entryPoints: [path],
       absWorkingDir: dirname(path),
       outfile: join(codeDir, 'index.mjs'),

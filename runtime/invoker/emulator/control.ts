@@ -10,6 +10,7 @@ import { AwsError } from './aws-errors.ts';
 import type { Configuration, Functions, LambdaFunction, Revision } from './functions.ts';
 import { type ApiRequest, sendJson } from './http.ts';
 import { decodeSegment } from './invoke.ts';
+import { DEFAULT_RUNTIME } from './settings.ts';
 import { functionArn, type Place, parseTarget, type Target } from './target.ts';
 
 /** What the operations need done beyond the registry; each settles when it is done. */
@@ -45,6 +46,7 @@ const DEFAULTS: Configuration = {
   memoryMb: 128,
   env: {},
   description: '',
+  runtime: DEFAULT_RUNTIME,
 };
 
 export class ControlApi {
@@ -87,7 +89,7 @@ export class ControlApi {
     return {
       FunctionName: functionName,
       FunctionArn: functionArn(this.place, functionName, qualifier),
-      Runtime: 'nodejs24.x',
+      Runtime: configuration.runtime,
       Role: `arn:aws:iam::${this.place.accountId}:role/local`,
       Handler: `index.${configuration.handler}`,
       CodeSize: code.bytes,
@@ -147,7 +149,7 @@ function entryOf(code: unknown): string {
 
 /** What a Create or Update request says, over what there was. */
 function configurationOf(body: Readonly<Record<string, unknown>>, old: Configuration): Configuration {
-  const { Handler, Timeout, MemorySize, Environment, Description } = body;
+  const { Handler, Timeout, MemorySize, Environment, Description, Runtime } = body;
   const variables = (Environment as { Variables?: Record<string, string> } | undefined)?.Variables;
   return {
     handler: typeof Handler === 'string' ? Handler.slice(Handler.lastIndexOf('.') + 1) : old.handler,
@@ -155,6 +157,7 @@ function configurationOf(body: Readonly<Record<string, unknown>>, old: Configura
     memoryMb: typeof MemorySize === 'number' ? MemorySize : old.memoryMb,
     env: variables ?? old.env,
     description: typeof Description === 'string' ? Description : old.description,
+    runtime: typeof Runtime === 'string' ? Runtime : old.runtime,
   };
 }
 

@@ -49,6 +49,8 @@ export interface EnvironmentPlan {
   readonly modulePath: string;
   readonly exportName: string;
   readonly bootstrapPath: string;
+  /** The Node binary. */
+  readonly nodePath: string;
   readonly timeoutMs: number;
   readonly initTimeoutMs: number;
   readonly memoryMb: number;
@@ -100,7 +102,7 @@ export class Environment {
     this.plan = plan;
     this.#owner = owner;
     this.#child = spawn(
-      process.execPath,
+      plan.nodePath,
       [
         ...heapLimit(plan),
         plan.bootstrapPath,

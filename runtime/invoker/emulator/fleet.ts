@@ -138,6 +138,8 @@ export class Fleet {
       modulePath: code.modulePath,
       exportName: handler,
       bootstrapPath: this.#bootstrapPath,
+      // A version from before a restart without its runtime: what does not start names the runtime.
+      nodePath: this.#settings.runtimes[configuration.runtime] ?? configuration.runtime,
       timeoutMs,
       initTimeoutMs,
       memoryMb,
@@ -155,7 +157,7 @@ function environmentVariables(revision: Revision, region: string, logStream: str
     PATH: process.env['PATH'] ?? '',
     LANG: 'en_US.UTF-8',
     TZ: 'UTC',
-    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_EXECUTION_ENV: `AWS_Lambda_${configuration.runtime}`,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     // Enough for an SDK client to sign with; a double of the service does not look.

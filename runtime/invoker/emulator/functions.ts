@@ -15,6 +15,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { CodedError } from '../../platform/error.ts';
 import { AwsError, functionNotFound } from './aws-errors.ts';
 import { type Code, writeWhole } from './bundle.ts';
+import { DEFAULT_RUNTIME } from './settings.ts';
 import { functionArn, type Place, type Target } from './target.ts';
 
 export interface Configuration {
@@ -23,6 +24,7 @@ export interface Configuration {
   readonly memoryMb: number;
   readonly env: Readonly<Record<string, string>>;
   readonly description: string;
+  readonly runtime: string;
 }
 
 /** Code and configuration under one version; immutable, and so the key of its environments. */
@@ -203,7 +205,16 @@ function read(path: string): LambdaFunction {
       { cause: error },
     );
   }
-  const { name, entry, latest, versions, lastVersion } = stored;
+  const { name, entry, lastVersion } = stored;
+  const [latest, versions] = [withRuntime(stored.latest), stored.versions.map(withRuntime)];
   const reserved = stored.reserved ?? undefined;
   return { name, entry, latest, versions, lastVersion, reserved, aliases: new Map(stored.aliases) };
+}
+
+/** Files from before there were runtimes have none. */
+function withRuntime({ configuration, ...revision }: Revision): Revision {
+  return {
+    ...revision,
+    configuration: { ...configuration, runtime: configuration.runtime ?? DEFAULT_RUNTIME },
+  };
 }

@@ -271,6 +271,10 @@ test.each([
   ],
   ['HF_LOCAL_LAMBDA_SETTINGS', async () => parseSettings('{"functions":[{"name":"a b","entry":"x"}]}')],
   ['HF_LOCAL_LAMBDA_SETTINGS', async () => parseSettings('{')],
+  [
+    'HF_LOCAL_LAMBDA_SETTINGS',
+    () => startLocalLambda({ functions: [{ name: 'a', entry: space.entry, runtime: 'nodejs22.x' }] }),
+  ],
 ])('%s says what to do', async (code, run) => {
   await expect(run()).rejects.toMatchObject({ code });
   rmSync(join(space.dir, 'broken-data'), { recursive: true, force: true });

@@ -20,6 +20,8 @@ import { type Configuration, Functions, type Revision } from './functions.ts';
 import { type ApiRequest, sendError, startHttp, urlOf } from './http.ts';
 import { INVOKE_PREFIX, INVOKE_SUFFIX, InvokeApi } from './invoke.ts';
 import {
+  badSettings,
+  DEFAULT_RUNTIME,
   type FunctionSettings,
   type LocalLambdaSettings,
   type Resolved,
@@ -172,6 +174,7 @@ class Assembly implements LocalLambda {
       memoryMb: one.memoryMb ?? 1024,
       env: one.env ?? {},
       description: '',
+      runtime: one.runtime ?? DEFAULT_RUNTIME,
     };
     await this.#change(one.name, { entry: one.entry, configuration });
     if (one.reservedConcurrency !== undefined) {
@@ -181,13 +184,19 @@ class Assembly implements LocalLambda {
   }
 
   async #change(name: string, change: { entry?: string; configuration: Configuration }): Promise<void> {
+    const { runtime } = change.configuration;
+    const { runtimes } = this.#settings;
+    if (runtimes[runtime] === undefined)
+      throw badSettings(
+        `there is no runtime ${runtime}, only ${Object.keys(runtimes)}: name its Node in runtimes`,
+      );
     if (change.entry === undefined) {
       const { entry, latest } = this.#functions.get(name);
       this.#setLatest(name, entry, latest.code, change.configuration);
       return;
     }
     const entry = resolve(change.entry);
-    const bundler = await Bundler.open(entry, this.#codeDir);
+    const bundler = await Bundler.open(entry, this.#codeDir, runtime);
     let code: Code;
     try {
       code = await bundler.build();

@@ -15,6 +15,8 @@ export interface FunctionSettings {
   /** @default 1024, so that it is not the first thing to get in the way */
   readonly memoryMb?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** One of `LocalLambdaSettings.runtimes`. @default nodejs24.x */
+  readonly runtime?: string;
   /**
    * Requests past it are answered 429, as on AWS.
    * @default up to `maxEnvironments` run and the others wait, first come, first served
@@ -39,6 +41,8 @@ export interface LocalLambdaSettings {
   /** @default 123456789012 */
   readonly accountId?: string;
   readonly functions: readonly FunctionSettings[];
+  /** Runtimes, such as `nodejs22.x`, and the Node binary of each. @default nodejs24.x, which is this process's Node */
+  readonly runtimes?: Readonly<Record<string, string>>;
   /** Whether a function's event loop stands still between requests, as on AWS. @default true */
   readonly freeze?: boolean;
   /** Environments of one version of a function without reserved concurrency. @default twice the cores */
@@ -67,6 +71,8 @@ export type Resolved = Required<
 > &
   Pick<LocalLambdaSettings, 'log' | 'dataDir' | 'onRebuilt' | 'verifySignatures'>;
 
+export const DEFAULT_RUNTIME = 'nodejs24.x';
+
 export function resolveSettings(settings: LocalLambdaSettings): Resolved {
   return {
     host: '127.0.0.1',
@@ -81,6 +87,7 @@ export function resolveSettings(settings: LocalLambdaSettings): Resolved {
     watch: false,
     publishOnChange: false,
     ...settings,
+    runtimes: { [DEFAULT_RUNTIME]: process.execPath, ...settings.runtimes },
   };
 }
 
@@ -98,6 +105,7 @@ const FUNCTION_FIELDS: Readonly<Record<keyof FunctionSettings, Check>> = {
   timeoutMs: count,
   memoryMb: count,
   env: texts,
+  runtime: text,
   reservedConcurrency: count,
 };
 
@@ -107,6 +115,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   region: text,
   accountId: value => typeof value === 'string' && /^\d{12}$/.test(value),
   functions: Array.isArray,
+  runtimes: value => texts(value) && Object.keys(value as object).every(name => /^nodejs\d+\.x$/.test(name)),
   freeze: flag,
   maxEnvironments: count,
   accountConcurrency: count,
@@ -130,7 +139,7 @@ function checkFields(value: unknown, fields: Readonly<Record<string, Check>>, wh
   }
 }
 
-function badSettings(problem: string): CodedError {
+export function badSettings(problem: string): CodedError {
   return new CodedError(
     'HF_LOCAL_LAMBDA_SETTINGS',
     `${problem}; see docs/guides/local-lambda.md for the settings`,
