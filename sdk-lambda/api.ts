@@ -1,5 +1,6 @@
 /** What handlers are written with, the same for every adapter; and attempts without any. */
 export { SdkUsageError } from './coded-error.ts';
+export { CombineablePromise, isRestatePromise, RestatePromise } from './combinators.ts';
 export {
   type Client,
   type ClientCallOptions,
@@ -20,6 +21,7 @@ export {
   InvocationIdParser,
   type InvocationPromise,
   type InvocationReference,
+  type Name,
   type Rand,
   type Request,
   type RunAction,
@@ -28,7 +30,7 @@ export {
   type SignalReference,
   type Target,
 } from './context/context.ts';
-export type * as internal from './context/internal.ts';
+export * as internal from './context/internal.ts';
 export type {
   DurablePromise,
   KeyValueStore,
@@ -67,6 +69,7 @@ export {
   createEndpoint,
   type Endpoint,
   type EndpointBuilder,
+  type EndpointBuilder as RestateEndpointBase,
   type EndpointOptions,
 } from './endpoint.ts';
 export {
@@ -88,6 +91,7 @@ export {
   createWorkflowSharedHandler,
   handlers,
 } from './handlers.ts';
+export type { Hooks, HooksProvider, Interceptor } from './hooks.ts';
 export { type EndpointRequest, type EndpointResponse, handleInvocation, handleRequest } from './http.ts';
 export {
   drainMicrotasks,
@@ -105,5 +109,6 @@ export type {
   WorkflowHandlerOpts,
   WorkflowOptions,
 } from './options.ts';
-export { CombineablePromise, isRestatePromise, RestatePromise } from './promise.ts';
 export { type Serde, serde } from './serde.ts';
+export type { StandardSchema } from './standard-schema.ts';
+export type { JournalValueCodec, ValuePlace } from './value-codec.ts';

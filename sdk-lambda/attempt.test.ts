@@ -166,7 +166,7 @@ test.each<[string, Handler, readonly Uint8Array[], readonly (string | RegExp)[]]
     'a wait where the journal went on',
     async ctx => ctx.sleep(1),
     [sleep(1), sleep(2)],
-    [/command 2:/, /now waits or ends there/],
+    [/command 2:/, /now waits for sleep\. Is/],
   ],
   [
     'an end where the journal went on',
@@ -197,7 +197,7 @@ test('a journal mismatch names commands of state and of promises, and by its num
     [plain, set, 'command 0x403'],
   ] as const) {
     const { terminator } = await attempt(definition, 'run', { entries: [entry], start: { key: 'k' } });
-    const message = `Journal mismatch at command 1: ${recorded} was recorded, and the code now does sleep.`;
+    const message = `Journal mismatch at command 1: ${recorded} was recorded, and the code now does sleep at `;
     expect(terminator).toMatchObject({ message: { code: 570, message: expect.stringContaining(message) } });
   }
 });

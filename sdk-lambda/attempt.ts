@@ -5,15 +5,16 @@
  * Everything is decided at *quiescence*, when the microtask queue has drained and user code can go no further by
  * itself. `defer` calls back then. Each quiescence takes the first of these steps that applies:
  *
- *   1. batched runs: deliver their results in the order of the commands, and nothing else until all are
- *   2. a cancellation is under way: deliver it once the ids of all child calls are known
- *   3. take notifications in journal order until one wakes user code; let it run
- *   4. recorded commands are left over: the code departed from its journal
- *   5. start the closures of runs whose result is not in the journal
- *   6. closures are executing: wait for them
- *   7. a closure has failed: end with its error
- *   8. closures wait for results to be stored: as in 9, on those
- *   9. the input is closed: suspend on what the awaited promises wait for; it is open: tell the server
+ *   1. values are being decoded: hand the first to user code, or wait for it
+ *   2. batched runs: deliver their results in the order of the commands, and nothing else until all are
+ *   3. a cancellation is under way: deliver it once the ids of all child calls are known
+ *   4. take notifications in journal order until one wakes user code; let it run
+ *   5. recorded commands are left over: the code departed from its journal
+ *   6. start the closures of runs whose result is not in the journal
+ *   7. closures are executing: wait for them
+ *   8. a closure has failed: end with its error
+ *   9. closures wait for results to be stored: as in 10, on those
+ *  10. the input is closed: suspend on what the awaited promises wait for; it is open: tell the server
  *
  * Invariants:
  * - D1: what user code observes is a function of the order of notifications alone, not of how they were grouped
@@ -37,13 +38,17 @@ import { SdkUsageError, withPage } from './coded-error.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { asError, CancelledError, TerminalError, toWireFailure } from './errors.ts';
 import { type FutureNode, futureOf, leavesOf } from './future.ts';
+import { type Interceptor, intercepted } from './hooks.ts';
 import type { CommandInput } from './machine/commands.ts';
-import { UNSUPPORTED_FEATURE } from './machine/failure.ts';
+import { type AttemptFailure, UNSUPPORTED_FEATURE } from './machine/failure.ts';
 import type { Machine, NotificationId, Received } from './machine/machine.ts';
 import type { ServiceOptions } from './options.ts';
 import { type Decode, type Durable, Leaf, type PromiseHost, type Tree } from './promise.ts';
 import { type Classified, failureOf, type RunHost, Runs } from './runs.ts';
+import type { Serde } from './serde.ts';
 import { CANCEL, isRepeatable, Signals } from './signals.ts';
+import { framesOf, framesOfCaller, Probe, unplacedError } from './user-stack.ts';
+import { coded, type JournalValueCodec, type ValuePlace } from './value-codec.ts';
 
 /** Calls back once the microtask queue has drained, in the order of the calls. */
 export type Defer = (callback: () => void) => void;
@@ -55,10 +60,15 @@ export interface AttemptPorts {
   readonly options: Pick<ServiceOptions, 'asTerminalError' | 'explicitCancellation'>;
   /** When user code has to stop, by `now`. @default never */
   readonly stopAt?: number | undefined;
+  readonly codec?: JournalValueCodec | undefined;
 }
 
-/** The attempt whose closure is running, across the closure's awaits. */
-const closureOf = new AsyncLocalStorage<Attempt>();
+/** Whose code is running, across its awaits: an attempt's, in the handler, or that of a closure, among its runs. */
+const running = new AsyncLocalStorage<Attempt | Runs>();
+
+const refuseUse = (code: string, where: string): never => {
+  throw new SdkUsageError(code, `The context was used ${where}.`);
+};
 
 /**
  * Of more leaves the server is not told again each time one of them is settled, which it knows: a wait for thousands
@@ -80,6 +90,17 @@ export class Attempt implements PromiseHost, RunHost {
   readonly #leaves = new Map<NotificationId, Leaf<unknown>>();
   readonly #signals = new Signals();
   readonly runs: Runs;
+  /** The context, and what else of the SDK user code has called last: whose callers are user code. */
+  context: unknown;
+  via: unknown;
+  interceptors: readonly Interceptor[] = [];
+  /** Values that are being decoded, in the order in which they were asked for: how each settles, once it is known. */
+  readonly #decoding: { settle?: () => void }[] = [];
+  #isHeld = false;
+  /** Quiescences so far, and the one up to which the last recorded command was issued. */
+  #quiets = 0;
+  #quietsRecorded = -1;
+  #hasEnded = false;
   /** The invocation ids of the child calls since the last cancellation. */
   #children: Leaf<unknown>[] = [];
   /** Cancellations taken from the journal and not yet thrown, and what came after them. */
@@ -97,6 +118,7 @@ export class Attempt implements PromiseHost, RunHost {
     this.now = ports.now;
     this.stopAt = ports.stopAt ?? Number.POSITIVE_INFINITY;
     this.runs = new Runs(this);
+    machine.framesOfUser = () => framesOfCaller([this.context, this.via]);
     this.done = new Promise(resolve => {
       this.#finish = resolve;
     });
@@ -125,6 +147,28 @@ export class Attempt implements PromiseHost, RunHost {
     this.schedule();
   }
 
+  /**
+   * User code does what it did before. That a command is recorded says that everything up to its first wait after that
+   * command was done as well.
+   */
+  get replaying(): boolean {
+    return this.machine.replaying || this.#quietsRecorded === this.#quiets;
+  }
+
+  /** The answer waits until what this returns is called, or the function's time is up. */
+  hold(): () => void {
+    this.#isHeld = true;
+    return () => {
+      this.#isHeld = false;
+      this.schedule();
+    };
+  }
+
+  /** Nothing more is written, and nobody is waited for. */
+  get over(): boolean {
+    return this.machine.over && !this.#isHeld;
+  }
+
   /** Aborted when the attempt is over, for user code to release what it holds. */
   get completedSignal(): AbortSignal {
     this.#abort ??= new AbortController();
@@ -139,7 +183,8 @@ export class Attempt implements PromiseHost, RunHost {
     input: CommandInput<F>,
     ignored?: readonly string[],
   ): number {
-    this.assertOutsideRun();
+    this.assertUsable();
+    if (this.machine.replaying) this.#quietsRecorded = this.#quiets;
     const id = this.machine.command(spec, input, ignored);
     // A mismatch ends the attempt even if user code goes on to wait for something foreign.
     if (this.machine.over) this.schedule();
@@ -148,11 +193,30 @@ export class Attempt implements PromiseHost, RunHost {
 
   /**
    * A step inside a closure would be missing on replay, when the closure does not execute; and a wait there would
-   * be for ever, because the attempt does not suspend while closures execute.
+   * be for ever, because the attempt does not suspend while closures execute. Steps after the end are in no journal, and
+   * those that another handler takes would come anywhere in this one's.
    */
-  assertOutsideRun(): void {
-    if (closureOf.getStore() !== this) return;
-    throw new SdkUsageError('HF_SDK_NESTED_STEP', 'The context was used inside a closure of ctx.run.');
+  assertUsable(): void {
+    const code = running.getStore();
+    if (code === this.runs) refuseUse('HF_SDK_NESTED_STEP', 'inside a closure of ctx.run');
+    if (code && code !== this) refuseUse('HF_SDK_FOREIGN_CONTEXT', 'by another invocation');
+    if (this.#hasEnded) refuseUse('HF_SDK_CONTEXT_ENDED', 'after the end of its handler');
+  }
+
+  /**
+   * The handler, which has ended when this has: it did not if it suspends. Not an async function, which would be a frame
+   * in the stacks of user code.
+   */
+  insideHandler<T>(handler: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const ended =
+        <V>(settle: (value: V) => void) =>
+        (value: V) => {
+          this.#hasEnded = true;
+          settle(value);
+        };
+      running.run(this, handler).then(ended(resolve), ended(reject));
+    });
   }
 
   sleep(millis: number, name = ''): Durable<void> {
@@ -211,11 +275,23 @@ export class Attempt implements PromiseHost, RunHost {
     this.schedule();
   }
 
+  /** `serde` with the endpoint's codec behind it. */
+  coded<T>(serde: Serde<T>, place: () => ValuePlace): Serde<T> {
+    const { codec } = this.#ports;
+    return codec ? coded(codec, serde, place, error => this.crash(error)) : serde;
+  }
+
   // ---- RunHost
 
-  insideRun(closure: () => unknown): unknown {
-    // Async, for what the closure returns may be a promise of the context: waiting for it is part of the closure.
-    return closureOf.run(this, async () => closure());
+  bindRun(closure: () => unknown, name: string): () => unknown {
+    return AsyncLocalStorage.bind(() =>
+      intercepted(
+        this.interceptors,
+        (interceptor, next) => (interceptor.run ? interceptor.run(name, next) : next()),
+        // Async, for what the closure returns may be a promise of the context: waiting for it is part of the closure.
+        () => running.run(this.runs, async () => closure()),
+      ),
+    );
   }
 
   crash(error: unknown): void {
@@ -233,9 +309,13 @@ export class Attempt implements PromiseHost, RunHost {
     }
   }
 
-  /** The function is about to be stopped: ends in order, with all that was recorded so far. */
+  /**
+   * The function is about to be stopped: ends in order, with all that was recorded so far. Called again, it waits for
+   * nobody any more.
+   */
   outOfTime(): void {
-    this.machine.fail(this.runs.interrupted);
+    if (this.machine.over) this.#isHeld = false;
+    else this.#endWith(this.runs.interruptedBy);
     this.schedule();
   }
 
@@ -259,6 +339,23 @@ export class Attempt implements PromiseHost, RunHost {
     this.#woken = true;
   }
 
+  later<T>(value: Promise<T>, fulfil: (value: T) => void, reject: (reason: unknown) => void): void {
+    const entry: { settle?: () => void } = {};
+    this.#decoding.push(entry);
+    const done = (settle: () => void) => {
+      entry.settle = settle;
+      this.schedule();
+    };
+    value.then(
+      result => done(() => fulfil(result)),
+      error => done(() => reject(error)),
+    );
+  }
+
+  untilDecoded<T>(value: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.later(value, resolve, reject));
+  }
+
   awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined {
     // After the end nothing settles any more, so that user code stops at its next await.
     if (this.machine.over) return undefined;
@@ -279,14 +376,24 @@ export class Attempt implements PromiseHost, RunHost {
 
   readonly #onQuiet = (): void => {
     this.#scheduled = false;
-    if (!this.machine.over) this.#step();
+    this.#quiets++;
+    // Mappers are user code, whoever it was that had them called.
+    if (!this.machine.over) running.run(this, () => this.#step());
     if (!this.machine.over) return;
     this.#abort?.abort();
-    this.#finish();
+    if (this.over) this.#finish();
   };
 
   #step(): void {
     const { runs, machine } = this;
+    const [decoding] = this.#decoding;
+    if (decoding) {
+      if (!decoding.settle) return;
+      this.#decoding.shift();
+      decoding.settle();
+      this.schedule();
+      return;
+    }
     const blocked = this.#roots.size > 0;
     if (!runs.failure) {
       const batched = runs.takeBatched();
@@ -301,7 +408,7 @@ export class Attempt implements PromiseHost, RunHost {
         return;
       }
       if (blocked && machine.replaying && this.#awaitedTrees().length > 0) {
-        machine.unreachedCommands();
+        this.#waitsTooEarly();
         return;
       }
       runs.start();
@@ -310,6 +417,19 @@ export class Attempt implements PromiseHost, RunHost {
     const { failure } = runs;
     if (failure) machine.fail(failure);
     else if (blocked) this.#wait();
+  }
+
+  /** The journal goes on from where user code waits. Where that is, is known once a wait has been probed. */
+  #waitsTooEarly(): void {
+    const [root] = this.#roots;
+    const tree = root?.awaits;
+    const ids = tree ? [...leavesOf(tree)].map(({ id }) => id) : [];
+    const probe = new Probe();
+    root?.cancel(probe);
+    this.#ports.defer(() => {
+      this.machine.unreachedCommands(ids, framesOf(probe));
+      this.schedule();
+    });
   }
 
   /** True when user code has something to run. */
@@ -340,7 +460,7 @@ export class Attempt implements PromiseHost, RunHost {
     if (!leaf) return false;
     this.#woken = false;
     leaf.deliver(notification);
-    return this.#woken;
+    return this.#woken || this.#decoding.length > 0;
   }
 
   #childIdsKnown(): boolean {
@@ -354,7 +474,7 @@ export class Attempt implements PromiseHost, RunHost {
       const targetInvocationId = this.machine.result(id)?.invocationId ?? '';
       this.machine.command(SendSignalCommand, { targetInvocationId, idx: CANCEL_SIGNAL, void: true });
     }
-    for (const root of [...this.#roots]) root.cancel(new CancelledError());
+    for (const root of [...this.#roots]) root.cancel(unplacedError(new CancelledError()));
     const held = this.#heldBack;
     this.#heldBack = [];
     for (const received of held) this.#deliver(received);
@@ -363,9 +483,14 @@ export class Attempt implements PromiseHost, RunHost {
 
   #wait(): void {
     const { heldBy } = this.runs;
-    if (typeof heldBy === 'object') this.machine.fail(heldBy);
-    else if (heldBy) this.machine.wait({ type: FIRST_COMPLETED, of: [{ id: heldBy }] });
+    if (heldBy) this.#endWith(heldBy);
     else this.#waitForAwaited();
+  }
+
+  /** Goes on once the result of that run is stored. */
+  #endWith(end: number | AttemptFailure): void {
+    if (typeof end === 'object') this.machine.fail(end);
+    else this.machine.wait({ type: FIRST_COMPLETED, of: [{ id: end }] });
   }
 
   #waitForAwaited(): void {

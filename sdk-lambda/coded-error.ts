@@ -4,6 +4,7 @@ export const withPage = (message: string, code: string): string => `${message} S
 /** A mistake in how the SDK is used. The message says what to do; the code has a page in `docs/errors/`. */
 export class SdkUsageError extends Error {
   override readonly name = 'SdkUsageError';
+  /** `HF_SDK_...`, the name of its page. */
   readonly code: string;
   constructor(code: string, message: string) {
     super(withPage(message, code));

@@ -22,28 +22,38 @@ import type {
 import { COMMANDS, type Commands } from './machine/commands.ts';
 import type {
   DefaultServiceOptions,
-  ObjectHandlerOpts,
   ObjectOptions,
+  ResolvedHandlerOpts,
   ServiceOptions,
   WorkflowOptions,
 } from './options.ts';
+import type { JournalValueCodec } from './value-codec.ts';
 
 declare const handlersOf: unique symbol;
 
+/** What `service` returns; for clients the type, or its name, is enough. `M` has the handlers. */
 export interface ServiceDefinition<P extends string, M> {
+  /** As callers name it. */
   readonly name: P;
   readonly [handlersOf]?: M;
 }
+/** What `object` returns. */
 export interface VirtualObjectDefinition<P extends string, M> extends ServiceDefinition<P, M> {}
+/** What `workflow` returns. */
 export interface WorkflowDefinition<P extends string, M> extends ServiceDefinition<P, M> {}
 
 /** The handler map of a definition type, or the type itself when it is a handler map. */
 export type Service<D> = D extends ServiceDefinition<string, infer M> ? M : D;
+/** As `Service`, of an object. */
 export type VirtualObject<D> = Service<D>;
+/** As `Service`, of a workflow. */
 export type Workflow<D> = Service<D>;
+/** The definition type of a handler map, or the type itself when it is a definition. */
 export type ServiceDefinitionFrom<D> =
   D extends ServiceDefinition<string, unknown> ? D : ServiceDefinition<string, D>;
+/** As `ServiceDefinitionFrom`, of an object. */
 export type VirtualObjectDefinitionFrom<D> = ServiceDefinitionFrom<D>;
+/** As `ServiceDefinitionFrom`, of a workflow. */
 export type WorkflowDefinitionFrom<D> = ServiceDefinitionFrom<D>;
 
 /**
@@ -59,7 +69,9 @@ export interface HandlerDefinition {
   readonly name: string;
   readonly kind: HandlerKind | undefined;
   readonly fn: HandlerFunction;
-  readonly options: ObjectHandlerOpts<unknown, unknown>;
+  readonly options: ResolvedHandlerOpts;
+  /** Of the endpoint. */
+  readonly codec?: JournalValueCodec | undefined;
 }
 
 interface DefinitionParts {
@@ -88,7 +100,11 @@ export class Definition {
   /** With the options of the definition, and of its endpoint, where it has none of its own. */
   handler(name: string, defaults?: DefaultServiceOptions): HandlerDefinition | undefined {
     const handler = this.parts.handlers.get(name);
-    return handler && { ...handler, options: { ...defaults, ...this.parts.options, ...handler.options } };
+    if (!handler) return undefined;
+    const options = { ...defaults, ...this.parts.options };
+    // Of hooks the handler has its own within the others.
+    const hooks = [...(options.hooks ?? []), ...(handler.options.hooks ?? [])];
+    return { ...handler, options: { ...options, ...handler.options, hooks } };
   }
 }
 
@@ -135,24 +151,31 @@ function checkedName(what: string, pattern: RegExp, name: string): string {
 
 interface Mark {
   readonly kind: HandlerKind;
-  readonly options: ObjectHandlerOpts<unknown, unknown>;
+  readonly options: ResolvedHandlerOpts;
 }
 const marks = new WeakMap<object, Mark>();
 
 /** A handler without input shows as one that takes none. */
 export type RemoveVoidArgument<F> = F extends (context: infer C, input: infer I) => infer R
-  ? I extends void
-    ? (context: C) => R
-    : F
+  ? unknown extends I
+    ? F
+    : // biome-ignore lint/suspicious/noConfusingVoidType: as a type argument, for what a union has of it must not count
+      [I] extends [void]
+      ? (context: C) => R
+      : F
   : F;
 
 /** A copy of `fn` that carries these, because the same function may be bound twice with different options. */
-export function markHandler<F>(kind: HandlerKind, options: object, fn: F): RemoveVoidArgument<F> {
+export function markHandler(
+  kind: HandlerKind,
+  options: ResolvedHandlerOpts,
+  fn: HandlerFunction,
+): HandlerFunction {
   const copy: HandlerFunction = function (context, input) {
-    return (fn as HandlerFunction).call(this, context, input);
+    return fn.call(this, context, input);
   };
   marks.set(copy, { kind, options });
-  return copy as unknown as RemoveVoidArgument<F>;
+  return copy;
 }
 
 /** A handler function: it takes the context and at most one input, and returns a promise. */
@@ -164,18 +187,26 @@ type HandlerOf<F, C> = F extends (context: C) => Promise<unknown>
     : // biome-ignore lint/suspicious/noExplicitAny: the shape shown in the error
       (context: C, input?: any) => Promise<any>;
 
-export type ServiceHandler<F> = HandlerOf<F, Context>;
+/** `F`, when it can be a handler of a service; else the shape that one has. The same of the next four. */
+export type ServiceHandler<F, C = Context> = HandlerOf<F, C>;
+/** Of an object. */
 // biome-ignore lint/suspicious/noExplicitAny: state of every type
-export type ObjectHandler<F> = HandlerOf<F, ObjectContext<any>>;
+export type ObjectHandler<F, C = ObjectContext<any>> = HandlerOf<F, C>;
+/** Of an object, beside others. */
 // biome-ignore lint/suspicious/noExplicitAny: state of every type
-export type ObjectSharedHandler<F> = HandlerOf<F, ObjectSharedContext<any>>;
+export type ObjectSharedHandler<F, C = ObjectSharedContext<any>> = HandlerOf<F, C>;
+/** Of a workflow, named `run`. */
 // biome-ignore lint/suspicious/noExplicitAny: state of every type
-export type WorkflowHandler<F> = HandlerOf<F, WorkflowContext<any>>;
+export type WorkflowHandler<F, C = WorkflowContext<any>> = HandlerOf<F, C>;
+/** Of a workflow, beside `run`. */
 // biome-ignore lint/suspicious/noExplicitAny: state of every type
-export type WorkflowSharedHandler<F> = HandlerOf<F, WorkflowSharedContext<any>>;
+export type WorkflowSharedHandler<F, C = WorkflowSharedContext<any>> = HandlerOf<F, C>;
 
+/** The handlers of a service. */
 export type ServiceOpts<M> = { [K in keyof M]: ServiceHandler<M[K]> };
-// In this form, and not as a union alone, a handler may return what another one of `this` returns.
+// Not as `ServiceOpts`: a form without one signature for all lets a handler return what another one of `this` returns,
+// because then its result is inferred after `M`. The price is that contexts must be annotated.
+/** The handlers of an object. */
 export type ObjectOpts<M> = {
   [K in keyof M]: M[K] extends ObjectHandler<M[K]>
     ? M[K]
@@ -183,10 +214,8 @@ export type ObjectOpts<M> = {
       ? M[K]
       : ObjectHandler<M[K]> | ObjectSharedHandler<M[K]>;
 };
-export type WorkflowOpts<M> = {
-  // biome-ignore lint/suspicious/noExplicitAny: any input and state will do
-  run: (context: WorkflowContext<any>, input: any) => Promise<any>;
-} & {
+/** The handlers of a workflow, one of them named `run`. */
+export type WorkflowOpts<M> = { run: unknown } & {
   [K in keyof M]: K extends ReservedWorkflowName
     ? `${K} is a name that clients of workflows have themselves`
     : K extends 'run'
@@ -195,6 +224,7 @@ export type WorkflowOpts<M> = {
 };
 type ReservedWorkflowName = 'workflowSubmit' | 'workflowAttach' | 'workflowOutput';
 
+/** A service: its handlers run as often and as many at once as they are called. */
 export function service<P extends string, M>(definition: {
   name: P;
   handlers: ServiceOpts<M> & ThisType<M>;

@@ -3,9 +3,10 @@
  * they were grouped into attempts or chunks.
  *
  * A reference run delivers one notification per attempt, in a random order, early signals and cancellations
- * among them. Then any earlier journal (commands as of notification j) with any later set of notifications (the
- * first k) must continue with exactly the commands that the reference run had written by k and end as it did;
- * and so must a single attempt that is fed the notifications live, in random chunks.
+ * among them, with values that decode at once or slowly. Then any earlier journal (commands as of notification j)
+ * with any later set of notifications (the first k) must continue with exactly the commands that the reference run
+ * had written by k and end as it did; and so must a single attempt that is fed the notifications live, in random
+ * chunks.
  *
  * Protocol 7 beside it: the server sleeps until the future that the attempt has left is decided. It must be decided no
  * later than a server that wakes on any leaf would have come any further with it.
@@ -14,7 +15,14 @@ import { type DecodedFrame, decodeFrame, decodeFrames, type WireNotification } f
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { evaluate } from './future.testkit.ts';
-import { type internal, RestatePromise, TerminalError, type WorkflowContext, workflow } from './index.ts';
+import {
+  type internal,
+  type JournalValueCodec,
+  RestatePromise,
+  TerminalError,
+  type WorkflowContext,
+  workflow,
+} from './index.ts';
 import { attempt, concat, liveAttempt } from './journal.testkit.ts';
 import { type Mode, World } from './world.testkit.ts';
 
@@ -234,7 +242,7 @@ async function referenceRun(
   for (let guard = 0; guard < 300; guard++) {
     const entries = [...world.commands, ...world.notifications];
     const start = world.startOf(world.commands.length);
-    world.take(await attempt(workflowOf(steps, mode), 'run', { entries, start }));
+    world.take(await attempt(workflowOf(steps, mode), 'run', { entries, start, codec: codecOf(mode) }));
     if (world.ends.at(-1)?.name !== 'Suspension') return world;
     world.deliverOne();
   }
@@ -250,6 +258,18 @@ const asSets = ({ name, message }: DecodedFrame) =>
         named: [...message.waitingNamedSignals].sort(),
       }
     : { name, message };
+
+let decoded = 0;
+const slow: JournalValueCodec = {
+  encode: value => value,
+  decode: async value => {
+    for (let tick = (decoded++ * 7) % 5; tick > 0; tick--)
+      await new Promise<void>(tick % 2 === 0 ? process.nextTick : queueMicrotask);
+    return value;
+  },
+  comparable: () => true,
+};
+const codecOf = ({ decodesSlowly }: Mode) => (decodesSlowly ? slow : undefined);
 
 const notificationsOf = (frames: readonly Uint8Array[]): WireNotification[] =>
   decodeFrames(concat(frames)).map(frame => decodeFrame(frame).message as WireNotification);
@@ -286,7 +306,12 @@ async function runOnFutures(steps: readonly Step[], world: World, how: Mode): Pr
     const commands = world.commandsBy[known === 0 ? -1 : known] ?? 0;
     const entries = [...world.commands.slice(0, commands), ...world.notifications.slice(0, known)];
     const start = world.startOf(commands);
-    const got = await attempt(workflowOf(steps, how), 'run', { entries, start, version: 7 });
+    const got = await attempt(workflowOf(steps, how), 'run', {
+      entries,
+      start,
+      version: 7,
+      codec: codecOf(how),
+    });
     const reference = world.ends[known] as DecodedFrame;
     expect(got.commands).toEqual(world.commands.slice(commands, world.commandsBy[known]));
     expect(got.terminator.name).toBe(reference.name);
@@ -311,6 +336,7 @@ async function runOnFutures(steps: readonly Step[], world: World, how: Mode): Pr
 
 const mode = fc.record({
   explicit: fc.boolean(),
+  decodesSlowly: fc.boolean(),
   state: fc.constantFrom('full' as const, 'partial' as const, 'lazy' as const),
 });
 
@@ -349,7 +375,11 @@ test.each([
           const j = pair < 2 ? 0 : roll(k + 1);
           const known = pair === 0 ? 0 : (world.commandsBy[j] ?? 0);
           const entries = [...world.commands.slice(0, known), ...world.notifications.slice(0, k)];
-          const got = await attempt(workflowOf(steps, how), 'run', { entries, start: world.startOf(known) });
+          const got = await attempt(workflowOf(steps, how), 'run', {
+            entries,
+            start: world.startOf(known),
+            codec: codecOf(how),
+          });
           expect(got.commands).toEqual(world.commands.slice(known, world.commandsBy[k]));
           expect(asSets(got.terminator)).toEqual(asSets(world.ends[k] as DecodedFrame));
         }
@@ -362,7 +392,12 @@ test.each([
         }
         for (const version of [6, 7]) {
           const start = world.startOf(0);
-          const live = await liveAttempt(workflowOf(steps, how), 'run', { start, version }, chunks);
+          const live = await liveAttempt(
+            workflowOf(steps, how),
+            'run',
+            { start, version, codec: codecOf(how) },
+            chunks,
+          );
           expect(live.commands).toEqual(world.commands);
           expect(live.terminator.name).toBe('End');
         }

@@ -7,10 +7,12 @@
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import { type Duration, toMillis } from './duration.ts';
 import type { DefaultServiceOptions, ObjectOptions } from './options.ts';
-import { json, type Serde } from './serde.ts';
+import { json } from './serde.ts';
 
 export const MIN_PROTOCOL = 5;
 export const MAX_PROTOCOL = 7;
+/** Of the protocol. */
+export const VERSIONS = [5, 6, 7];
 
 const MANIFEST_VERSIONS = [4, 3, 2] as const;
 export const manifestContentType = (version: number): string =>
@@ -60,13 +62,12 @@ export function buildManifest(
   { protocolMode, lambdaCompression }: AdapterTraits,
 ): object | string {
   const services = [...definitions].map(({ parts }) => describeService(parts, defaults));
-  const fields = services
+  const unsupported = services
     .flatMap(service => [service, ...service.handlers])
     .flatMap(Object.entries)
-    .filter(([, value]) => value !== undefined);
-  const unsupported = fields.find(([name]) => since(name) > version)?.[0];
+    .find(([name, value]) => value !== undefined && since(name) > version);
   return (
-    unsupported ?? {
+    unsupported?.[0] ?? {
       protocolMode,
       minProtocolVersion: MIN_PROTOCOL,
       maxProtocolVersion: MAX_PROTOCOL,
@@ -76,34 +77,26 @@ export function buildManifest(
   );
 }
 
-/** What is undefined is not in the JSON of it. */
 function describeService(parts: Definition['parts'], defaults: DefaultServiceOptions) {
-  const { name, kind, handlers, description: documentation, metadata } = parts;
+  const { name, kind, handlers, description, metadata } = parts;
   const options = { ...defaults, ...parts.options };
   return {
-    name,
-    ty: kind === 'object' ? 'VIRTUAL_OBJECT' : manifestValue(kind),
+    ...describe(name, kind === 'object' ? 'VIRTUAL_OBJECT' : kind, { ...options, description, metadata }),
     handlers: [...handlers.values()].map(handler => describeHandler(handler, options)),
-    ...describeOptions(options),
-    documentation,
-    metadata,
   };
 }
 
 function describeHandler({ name, kind, options }: HandlerDefinition, ofService: DefaultServiceOptions) {
-  const defaultSerde: Serde<unknown> = options.serde ?? ofService.serde ?? json;
-  const input = options.input ?? defaultSerde;
-  const output = options.output ?? defaultSerde;
-  const accepted = options.accept ?? input.contentType;
+  const { serde = ofService.serde ?? json, input = serde, output = serde } = options;
+  const { accept = input.contentType } = options;
   return {
-    name,
-    ty: manifestValue(kind),
+    ...describe(name, kind, options),
     // An option of the workflow, a fact about its run handler.
     workflowCompletionRetention: kind === 'workflow' ? manifestValue(ofService.workflowRetention) : undefined,
     input: {
       // No content type at all means "only an empty body", which excludes the other fields.
-      required: accepted === undefined ? undefined : false,
-      contentType: accepted,
+      required: accept === undefined ? undefined : false,
+      contentType: accept,
       jsonSchema: input.jsonSchema,
     },
     output: {
@@ -111,21 +104,28 @@ function describeHandler({ name, kind, options }: HandlerDefinition, ofService: 
       contentType: output.contentType,
       jsonSchema: output.jsonSchema,
     },
-    ...describeOptions(options),
-    documentation: options.description,
-    metadata: options.metadata,
   };
 }
 
-function describeOptions(options: ObjectOptions) {
-  const { retryPolicy = {} } = options;
-  return Object.fromEntries([
-    ...OPTIONS.map(name => [name, manifestValue(options[name])]),
-    ...RETRY_OPTIONS.map(name => [
-      `${RETRY_PREFIX}${name.charAt(0).toUpperCase()}${name.slice(1)}`,
-      name === 'exponentiationFactor' ? retryPolicy[name] : manifestValue(retryPolicy[name]),
-    ]),
-  ]);
+interface Described extends ObjectOptions {
+  readonly description?: string | undefined;
+  readonly metadata?: Record<string, string> | undefined;
+}
+
+/** What is undefined is not in the JSON of it. */
+function describe(
+  name: string,
+  ty: string | undefined,
+  { retryPolicy = {}, description: documentation, metadata, ...options }: Described,
+) {
+  const described: Record<string, unknown> = { name, ty: manifestValue(ty), documentation, metadata };
+  for (const option of OPTIONS) described[option] = manifestValue(options[option]);
+  for (const option of RETRY_OPTIONS) {
+    const value = retryPolicy[option];
+    described[RETRY_PREFIX + option.replace(/^./, first => first.toUpperCase())] =
+      option === 'exponentiationFactor' ? value : manifestValue(value);
+  }
+  return described;
 }
 
 /** Durations are whole milliseconds there, and names are in capitals. */

@@ -1,9 +1,15 @@
 /** Lengths of time as users write them. Fields add up. */
+/** A length of time: the sum of its fields. In place of one, a number is milliseconds. */
 export interface Duration {
+  /** Of 24 hours. */
   days?: number;
+  /** Of 60 minutes. */
   hours?: number;
+  /** Of 60 seconds. */
   minutes?: number;
+  /** Of 1000 milliseconds. */
   seconds?: number;
+  /** Whole ones reach the server. */
   milliseconds?: number;
 }
 

@@ -7,12 +7,17 @@ import { type Duration, toMillis } from './duration.ts';
 
 const INTERNAL_ERROR = 500;
 
+/** What all errors take. */
 export interface RestateErrorOptions {
+  /** As a status code of HTTP. @default 500 */
   readonly errorCode?: number;
+  /** As `Error.cause`. Stays here: it is not sent. */
   readonly cause?: unknown;
 }
 
+/** What the others have in common. */
 export class RestateError extends Error {
+  /** As a status code of HTTP. */
   readonly code: number;
   override name = 'RestateError';
   constructor(message: string, options: RestateErrorOptions = {}) {
@@ -21,17 +26,23 @@ export class RestateError extends Error {
   }
 }
 
+/** What a TerminalError takes. */
 export interface TerminalErrorOptions extends RestateErrorOptions {
   /** Travels with the error to whoever awaits this invocation. Needs protocol version 6. */
   readonly metadata?: Record<string, string> | undefined;
 }
 
+/**
+ * Ends the invocation, or a step, with this failure: nothing is retried, the caller gets code, message and metadata.
+ */
 export class TerminalError extends RestateError {
   override name = 'TerminalError';
-  readonly metadata?: Record<string, string> | undefined;
+  /** As it was given, or as it was sent. */
+  readonly metadata?: Record<string, string>;
   constructor(message: string, options: TerminalErrorOptions = {}) {
     super(message, options);
-    this.metadata = options.metadata;
+    // The cast: so that the type is that of the Restate SDK also where optional is not undefined.
+    this.metadata = options.metadata as Record<string, string>;
   }
 }
 
@@ -51,18 +62,22 @@ export class CancelledError extends TerminalError {
   }
 }
 
+/** When to retry. */
 export interface RetryableErrorOptions {
   /** Retry after this long instead of after the policy's next interval. */
   readonly retryAfter?: Duration | number;
 }
 
+/** Fails the attempt or the closure of a run, as any error does, and says when to retry. */
 export class RetryableError extends RestateError {
   override name = 'RetryableError';
-  readonly retryAfter?: Duration | number | undefined;
+  /** As it was given; a number is ms. */
+  readonly retryAfter?: Duration | number;
   constructor(message: string, options: RetryableErrorOptions & RestateErrorOptions = {}) {
     super(message, options);
-    this.retryAfter = options.retryAfter;
+    this.retryAfter = options.retryAfter as Duration;
   }
+  /** With the message of its cause. */
   static from(cause: unknown, options: RetryableErrorOptions = {}): RetryableError {
     return new RetryableError(asError(cause).message, { ...options, cause });
   }
@@ -81,6 +96,7 @@ export function retryAfterMs(thrown: unknown): number | undefined {
  */
 export class PauseError extends RestateError {
   override name = 'PauseError';
+  /** With the message of its cause. */
   static from(cause: unknown): PauseError {
     return new PauseError(asError(cause).message, { cause });
   }

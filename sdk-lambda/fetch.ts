@@ -18,18 +18,23 @@ import { StreamedAttempt, type StreamedInvocation } from './streamed-attempt.ts'
 
 export * from './api.ts';
 
+/** What an endpoint serves, and how. */
 export interface FetchEndpointOptions extends EndpointOptions {
   /** Streams in both directions, which the host must be able to do. @default false */
   readonly bidirectional?: boolean | undefined;
 }
 
+/** Answers requests of the server. Further arguments are in `ctx.request().extraArgs`. */
 export type FetchHandler = (request: Request, ...extraArgs: unknown[]) => Promise<Response>;
 
+/** The function to export, or to give to the host. */
 export function createEndpointHandler({ bidirectional, ...options }: FetchEndpointOptions): FetchHandler {
   return handlerOf(endpointOf(options), bidirectional ?? false);
 }
 
+/** What `endpoint` returns. */
 export interface FetchEndpoint extends EndpointBuilder<FetchEndpoint> {
+  /** Of all services that are bound by the time of a request. */
   handler(mode?: { readonly bidirectional?: boolean | undefined }): FetchHandler;
 }
 

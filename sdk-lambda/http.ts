@@ -6,14 +6,14 @@
  * anything else of it is looked at.
  */
 import { contentTypeOf, ProtocolError } from '@holdfast/protocol';
+import { withPage } from './coded-error.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import {
   type AdapterTraits,
   buildManifest,
-  MAX_PROTOCOL,
-  MIN_PROTOCOL,
   manifestContentType,
   negotiateManifest,
+  VERSIONS,
 } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
@@ -23,20 +23,29 @@ import {
   runAttempt,
 } from './invocation.ts';
 
+/** A request without its body. */
 export interface EndpointRequestHead {
+  /** Ends in `/invoke/<service>/<handler>`, `/discover` or `/health`. */
   readonly path: string;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
+/** A request of the server. */
 export interface EndpointRequest extends EndpointRequestHead {
+  /** A Start message and the journal; empty for a discovery. */
   readonly body: Uint8Array;
+  /** As of `Request.extraArgs`. */
   readonly extraArgs?: unknown[];
 }
 
+/** The answer to it. */
 export interface EndpointResponse {
+  /** Of HTTP. */
   readonly status: number;
+  /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Frames of the protocol, or the manifest; text when the status is an error. */
   readonly body: Uint8Array;
 }
 
@@ -76,8 +85,7 @@ export function openRequest(
   now: () => number,
 ): EndpointResponse | Opened | Promise<EndpointResponse | Opened> {
   const [, route, service, handler] = ROUTE.exec(`/${path}`) ?? [];
-  if (!route)
-    return refuse(404, `no route for ${path}; there are /discover, /invoke/{service}/{handler} and /health`);
+  if (!route) return refuse(404, `no route for ${path}`);
   if (route === 'health') return respond(200, 'text/plain', 'OK');
   const open = () =>
     service && handler
@@ -86,7 +94,7 @@ export function openRequest(
   if (!endpoint.verify) return open();
   return endpoint
     .verify(headers, `/${route}`, now())
-    .then(refusal => (refusal ? refuse(401, `${refusal} (HF_SDK_IDENTITY)`) : open()));
+    .then(refusal => (refusal ? refuse(401, withPage(`${refusal}.`, 'HF_SDK_IDENTITY')) : open()));
 }
 
 function discover(
@@ -95,14 +103,10 @@ function discover(
   traits: AdapterTraits,
 ): EndpointResponse {
   const version = negotiateManifest(String(accept));
-  if (!version) return refuse(415, `unsupported discovery version: accept is ${accept}`);
-  const manifest = buildManifest(endpoint.services, endpoint.defaults, version, traits);
-  if (typeof manifest === 'string') {
-    return refuse(
-      500,
-      `discovery version ${version} lacks the option "${manifest}": upgrade the server or remove it (HF_SDK_DISCOVERY)`,
-    );
-  }
+  if (!version) return refuse(415, `unsupported accept: ${accept}`);
+  const manifest = buildManifest(endpoint.services.values(), endpoint.defaults, version, traits);
+  if (typeof manifest === 'string')
+    return refuse(500, withPage(`Discovery version ${version} has no "${manifest}".`, 'HF_SDK_DISCOVERY'));
   return respond(200, manifestContentType(version), JSON.stringify(manifest), traits.headers);
 }
 
@@ -111,19 +115,17 @@ function find(
   serviceName: string,
   handlerName: string,
   contentType: string | string[] | undefined,
-): EndpointResponse | Opened {
-  const version = Number(/\d+$/.exec(String(contentType)));
-  if (contentType !== contentTypeOf(version) || version < MIN_PROTOCOL || version > MAX_PROTOCOL) {
-    return refuse(
-      415,
-      `content-type ${contentType} is no invocation of protocol version ${MIN_PROTOCOL} to ${MAX_PROTOCOL}`,
-    );
-  }
+): EndpointResponse | Opened | Promise<EndpointResponse | Opened> {
+  const version = VERSIONS.find(known => contentType === contentTypeOf(known));
+  if (!version) return refuse(415, `unsupported content-type: ${contentType}`);
   const service = endpoint.service(serviceName);
   const handler = service?.handler(handlerName, endpoint.defaults);
-  return service && handler
-    ? { service, handler, version }
-    : refuse(404, `no handler ${serviceName}/${handlerName} is bound to this endpoint`);
+  if (!service || !handler) return refuse(404, `no handler ${serviceName}/${handlerName}`);
+  if (!endpoint.codec) return { service, handler, version };
+  return endpoint.codec().then(
+    codec => ({ service, handler: { ...handler, codec }, version }),
+    error => refuse(500, error.message),
+  );
 }
 
 /** One attempt at an invocation, in process: what simulators and tests call. No transport, no timers. */
@@ -131,7 +133,12 @@ export async function handleInvocation(
   endpoint: Endpoint,
   invocation: InvocationRequest,
 ): Promise<EndpointResponse> {
-  const found = find(endpoint, invocation.service, invocation.handler, contentTypeOf(invocation.version));
+  const found = await find(
+    endpoint,
+    invocation.service,
+    invocation.handler,
+    contentTypeOf(invocation.version),
+  );
   return 'status' in found ? found : answer(found, invocation);
 }
 
@@ -144,7 +151,7 @@ export async function answer(
     return { status: 200, headers: answerHeaders(version), body };
   } catch (error) {
     if (error instanceof ProtocolError)
-      return refuse(500, `the request body does not decode: ${error.message}`);
+      return refuse(500, `The request body does not decode: ${error.message}`);
     throw error;
   }
 }

@@ -20,7 +20,6 @@ type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
 interface Claims {
   readonly aud: unknown;
-  readonly iat: number;
   readonly nbf: number;
   readonly exp: number;
 }
@@ -34,29 +33,29 @@ const CACHED_MAX = 256;
 
 /** Throws on a key that is none. */
 export function verifierOf(keys: readonly string[]): Verify {
-  const raw = keys.length === 0 ? [parseKey('')] : keys.map(parseKey);
+  const raw = (keys.length > 0 ? keys : ['']).map(parseKey);
   let imported: Promise<readonly Key[]> | undefined;
   const cache = new Map<string, Claims>();
   return async (headers, audience, nowMs) => {
     const token = headers['x-restate-jwt-v1'];
     if (headers['x-restate-signature-scheme'] !== 'v1' || typeof token !== 'string')
-      return 'the request is not signed';
+      return 'The request is not signed';
     let claims = cache.get(token);
     if (!claims) {
       imported ??= Promise.all(
         raw.map(bytes => crypto.subtle.importKey('raw', bytes, ALGORITHM, false, ['verify'])),
       );
       claims = await claimsOf(token, await imported);
-      if (!claims) return 'the token is malformed, or signed by none of the configured keys';
+      if (!claims) return 'The token is malformed, or signed by none of the keys';
       if (cache.size === CACHED_MAX) cache.clear();
       cache.set(token, claims);
     }
     const { aud, nbf, exp } = claims;
-    if (aud !== audience) return `the token is for ${aud} and not for ${audience}`;
+    if (aud !== audience) return `The token is for ${aud}, not ${audience}`;
     const second = nowMs / 1000;
     return second >= nbf && second < exp
       ? undefined
-      : `the token is valid from ${nbf} to ${exp}, not at ${second}`;
+      : `The token is valid from ${nbf} to ${exp}, not at ${second}`;
   };
 }
 
@@ -87,14 +86,11 @@ function parseKey(key: string): Uint8Array<ArrayBuffer> {
   const digits = KEY.exec(key)?.[1] ?? '';
   let number = 0n;
   for (const digit of digits) number = number * 58n + BigInt(BASE58.indexOf(digit));
-  const hex = number.toString(16);
-  // Each zero at the beginning is a digit of its own.
-  if (digits.search(/[^1]/) + Math.ceil(hex.length / 2) !== KEY_BYTES) {
-    throw new SdkUsageError(
-      'HF_SDK_IDENTITY_KEY',
-      `"${key}" is no identity key, which is publickeyv1_ and 32 bytes in base58.`,
-    );
-  }
-  const pairs = hex.padStart(KEY_BYTES * 2, '0').match(/../g) ?? [];
-  return Uint8Array.from(pairs, pair => Number.parseInt(pair, 16));
+  const bytes = Uint8Array.from({ length: KEY_BYTES }, (_, i) =>
+    Number(BigInt.asUintN(8, number >> BigInt(8 * (KEY_BYTES - 1 - i)))),
+  );
+  // Each zero at the beginning is a digit of its own. Nothing but zeros is no key.
+  const isKey = number >> 256n === 0n && number > 0n && digits.search(/[^1]/) === bytes.findIndex(Boolean);
+  if (!isKey) throw new SdkUsageError('HF_SDK_IDENTITY_KEY', `"${key}" is no identity key.`);
+  return bytes;
 }

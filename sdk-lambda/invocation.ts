@@ -4,13 +4,16 @@
  */
 import { decodeFrames, EMPTY, ProtocolError } from '@holdfast/protocol';
 import { Attempt, type Defer } from './attempt.ts';
+import { withPage } from './coded-error.ts';
 import type { InvocationId, Request, Target } from './context/context.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import { asError, TerminalError } from './errors.ts';
+import { withHooks } from './hooks.ts';
 import type { LoggerTransport } from './logger.ts';
 import { Machine } from './machine/machine.ts';
 import { json, type Serde } from './serde.ts';
 
+/** What an attempt needs of its surroundings. */
 export interface InvocationPorts {
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -18,7 +21,9 @@ export interface InvocationPorts {
   readonly defer?: Defer;
   /** @default the global console */
   readonly console?: Console;
+  /** As in `EndpointOptions`. */
   readonly logger?: LoggerTransport | undefined;
+  /** @default none */
   readonly timeLimit?: TimeLimit | undefined;
 }
 
@@ -26,19 +31,25 @@ export interface InvocationPorts {
 export interface TimeLimit {
   /** When user code has to stop so that there is time for the answer, by `now`. */
   readonly stopAt: number;
-  /** Calls back then. Returns what prevents it. */
+  /** Calls back then, and once more when hooks are no longer waited for. Returns what prevents it. */
   schedule(callback: () => void): () => void;
 }
 
 /** An attempt at a handler that was found. */
 export interface AttemptRequest extends InvocationPorts {
+  /** A Start message and the journal. */
   readonly body: Uint8Array;
+  /** As of `Request`. */
   readonly attemptHeaders?: Readonly<Record<string, string | string[] | undefined>>;
+  /** As of `Request`. */
   readonly extraArgs?: unknown[];
 }
 
+/** An attempt at a handler by its name. */
 export interface InvocationRequest extends AttemptRequest {
+  /** Its name. */
   readonly service: string;
+  /** Its name. */
   readonly handler: string;
   /** Protocol version of the request, one of those advertised. */
   readonly version: number;
@@ -72,12 +83,15 @@ export async function runAttempt(
   return machine.takeOutput();
 }
 
-export const machineOf = ({ parts }: Definition, { options }: HandlerDefinition, version: number): Machine =>
-  new Machine(version, parts.commands, options.onJournalMismatchErrors);
+export const machineOf = (
+  { parts }: Definition,
+  { options, codec }: HandlerDefinition,
+  version: number,
+): Machine => new Machine(version, parts.commands, options.onJournalMismatchErrors, codec);
 
 export function attemptOf(
   machine: Machine,
-  { options }: HandlerDefinition,
+  { options, codec }: HandlerDefinition,
   now: () => number,
   defer: Defer,
   stopAt?: number,
@@ -95,7 +109,7 @@ export function attemptOf(
         callback();
       }
     });
-  const attempt = new Attempt(machine, { now, defer: guarded, options, stopAt });
+  const attempt = new Attempt(machine, { now, defer: guarded, options, stopAt, codec });
   return attempt;
 }
 
@@ -117,9 +131,15 @@ export function startHandler(
   parts: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs' | 'console' | 'logger'>,
 ): void {
   const defaultSerde: Serde<unknown> = handler.options.serde ?? json;
-  const input = handler.options.input ?? defaultSerde;
-  const output = handler.options.output ?? defaultSerde;
   const request = createRequest(attempt, service, handler, parts);
+  const {
+    hooks = [],
+    input: givenInput = defaultSerde,
+    output: givenOutput = defaultSerde,
+  } = handler.options;
+  const { start } = attempt.machine;
+  const input = attempt.coded(givenInput, () => ['input', service.name, handler.name, start.key]);
+  const output = attempt.coded(givenOutput, () => ['output', start.debugId]);
   const contextParts = {
     attempt,
     request,
@@ -128,18 +148,27 @@ export function startHandler(
     logger: parts.logger,
   };
   const context = service.parts.createContext(contextParts, handler.kind);
-  const started = attempt.start(async () => {
+  attempt.context = context;
+  const run = async () => {
     let argument: unknown;
     try {
       argument = input.deserialize(request.body);
+      if (argument instanceof Promise) argument = await attempt.untilDecoded(argument);
     } catch (error) {
       // No retry will make it readable.
       throw new TerminalError(`Failed to deserialize input: ${asError(error).message}`, {
         errorCode: INPUT_ERROR,
       });
     }
-    return output.serialize(await handler.fn.call(service.parts.self, context, argument));
-  });
+    const { self } = service.parts;
+    const value = await attempt.insideHandler(async () => handler.fn.call(self, context, argument));
+    for (const { relatedCommandName = '' } of attempt.runs.forgotten) {
+      const message = `run "${relatedCommandName}" was not awaited: its closure did not run.`;
+      contextParts.console.warn(withPage(message, 'HF_SDK_NOT_AWAITED'));
+    }
+    return output.serialize(value);
+  };
+  const started = attempt.start(hooks.length > 0 ? () => withHooks(attempt, hooks, request, run) : run);
   started.catch(error => attempt.crash(error));
 }
 

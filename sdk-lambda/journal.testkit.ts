@@ -9,12 +9,11 @@ import {
   type Message,
   type MessageInput,
 } from '@holdfast/protocol';
-import { Attempt } from './attempt.ts';
 import type { AnyDefinition } from './endpoint.ts';
 import { createEndpoint } from './endpoint.ts';
 import { handleInvocation } from './http.ts';
 import * as restate from './index.ts';
-import { drainMicrotasks, type InvocationPorts, machineOf, startHandler } from './invocation.ts';
+import { attemptOf, drainMicrotasks, type InvocationPorts, machineOf, startHandler } from './invocation.ts';
 
 export const NOW_MS = 1_800_000_000_000;
 const INVOCATION_ID = new Uint8Array(24).fill(7);
@@ -25,6 +24,8 @@ export interface JournalSpec extends Partial<InvocationPorts> {
   readonly entries?: readonly Uint8Array[];
   readonly version?: number;
   readonly start?: MessageInput<'Start'>;
+  /** Of the endpoint. */
+  readonly codec?: restate.JournalValueCodec | undefined;
 }
 
 export interface AttemptResult {
@@ -56,7 +57,10 @@ export async function attempt(
   handler: string,
   journal: JournalSpec,
 ): Promise<AttemptResult> {
-  const { status, body } = await handleInvocation(createEndpoint([service]), {
+  const endpoint = createEndpoint([service]);
+  const { codec } = journal;
+  if (codec) endpoint.codec = async () => codec;
+  const { status, body } = await handleInvocation(endpoint, {
     service: service.name,
     handler,
     version: journal.version ?? 6,
@@ -84,16 +88,13 @@ export async function liveAttempt(
   chunks: readonly { readonly drains: number; readonly frames: readonly Uint8Array[] }[],
 ): Promise<AttemptResult> {
   const definition = createEndpoint([service]).service(service.name);
-  const handlerDefinition = definition?.handler(handler);
-  if (definition === undefined || handlerDefinition === undefined) throw new Error(`no handler ${handler}`);
+  const found = definition?.handler(handler);
+  if (definition === undefined || found === undefined) throw new Error(`no handler ${handler}`);
+  const handlerDefinition = { ...found, codec: journal.codec };
   const version = journal.version ?? 6;
   const machine = machineOf(definition, handlerDefinition, version);
   machine.notify(decodeFrames(requestBody(journal)));
-  const running = new Attempt(machine, {
-    now: () => NOW_MS,
-    defer: drainMicrotasks,
-    options: handlerDefinition.options,
-  });
+  const running = attemptOf(machine, handlerDefinition, () => NOW_MS, drainMicrotasks);
   startHandler(running, definition, handlerDefinition, {});
   const written: Frame[] = [];
   const hasProposed = (id: number): boolean => {

@@ -22,28 +22,42 @@ import { joinParts, upload } from './offload.ts';
 
 /** The event as the orchestrator sends it. `rawPath` is how API Gateway calls the path. */
 export interface LambdaEvent {
+  /** Ends in `/invoke/<service>/<handler>`, `/discover` or `/health`. */
   readonly path?: string;
+  /** The same, from API Gateway and function URLs. */
   readonly rawPath?: string;
+  /** Not looked at. */
   readonly httpMethod?: string;
+  /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** The request's. */
   readonly body?: string | null;
+  /** Whether `body` is base64 and not text. @default false */
   readonly isBase64Encoded?: boolean;
 }
 
+/** The answer, as API Gateway and function URLs take it too. */
 export interface LambdaResponse {
+  /** Of HTTP. */
   readonly statusCode: number;
+  /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Of `body`. */
   readonly isBase64Encoded: true;
+  /** Base64. */
   readonly body: string;
 }
 
+/** What Lambda calls, with its context. */
 export type LambdaHandler = (event: LambdaEvent, context: unknown) => Promise<LambdaResponse>;
 
 /** The function to export as the Lambda handler. */
 export const createEndpointHandler = (options: EndpointOptions): LambdaHandler =>
   handlerOf(endpointOf(options));
 
+/** What `endpoint` returns. */
 export interface LambdaEndpoint extends EndpointBuilder<LambdaEndpoint> {
+  /** The function to export, of all services that are bound by the time of a request. */
   handler(): LambdaHandler;
 }
 
@@ -80,8 +94,10 @@ function timeLimitOf(context: unknown): TimeLimit | undefined {
   return {
     stopAt: now() + usable,
     schedule(callback) {
-      const timer = setTimeout(callback, usable);
-      return () => clearTimeout(timer);
+      const timers = [usable, (usable + left) / 2].map(afterMs => setTimeout(callback, afterMs));
+      return () => {
+        for (const timer of timers) clearTimeout(timer);
+      };
     },
   };
 }

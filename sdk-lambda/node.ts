@@ -29,12 +29,15 @@ import { answerHeaders, type EndpointResponse, type Opened, openRequest, refuse 
 import { StreamedAttempt } from './streamed-attempt.ts';
 
 export * from './api.ts';
+export type { NodeEndpoint as RestateEndpoint };
 
+/** What an endpoint serves, and how. */
 export interface NodeEndpointOptions extends EndpointOptions {
   /** @default streams in both directions over HTTP/2, request/response over HTTP/1.1 */
   readonly bidirectional?: boolean | undefined;
 }
 
+/** What is served, and where. */
 export interface ServeOptions extends EndpointOptions {
   /** @default the environment variable PORT, else 9080 */
   readonly port?: number | undefined;
@@ -42,6 +45,7 @@ export interface ServeOptions extends EndpointOptions {
 
 type Http1Handler = (request: IncomingMessage, response: ServerResponse) => void;
 type Http2Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+/** The listener for requests of `node:http` and `node:http2` servers. */
 export type NodeHandler = Http1Handler & Http2Handler;
 
 /** The listener for requests of `node:http` and `node:http2` servers. */
@@ -58,10 +62,13 @@ interface Mode {
   readonly bidirectional?: boolean | undefined;
 }
 
+/** What `endpoint` returns. */
 export interface NodeEndpoint extends EndpointBuilder<NodeEndpoint> {
   /** HTTP/2 without TLS. @default port: the environment variable PORT, else 9080 */
   listen(port?: number): Promise<number>;
+  /** For servers of `node:http`. */
   http1Handler(mode?: Mode): Http1Handler;
+  /** For servers of `node:http2`. */
   http2Handler(mode?: Mode): Http2Handler;
   /** For servers that speak both. */
   handler(mode?: Mode): NodeHandler;

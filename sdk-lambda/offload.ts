@@ -26,18 +26,16 @@ const RETRIES = 3;
 const FIRST_DELAY_MS = 50;
 const TIMEOUT_MS = 30_000;
 const LOCAL = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?\//;
-const isAllowed = (url: string): boolean =>
-  /^https:/.test(url) || (!process.env['AWS_LAMBDA_RUNTIME_API'] && LOCAL.test(url));
 
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** The body whose parts `list` names. Throws what went wrong. */
 export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
-  const { parts } = JSON.parse(new TextDecoder().decode(list)) as { parts: readonly Part[] };
+  const { parts } = JSON.parse(Buffer.from(list).toString()) as { parts: readonly Part[] };
   let length = 0;
   const jobs = parts.map(part => {
-    const from = length;
     const { inline, bytes } = part;
+    const from = length;
     length += inline === undefined ? Math.max(0, Number(bytes)) : Buffer.byteLength(inline, 'base64');
     return [part, from, length] as const;
   });
@@ -49,9 +47,10 @@ export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
   const body = Buffer.alloc(length);
   const queue = jobs.values();
   const worker = async () => {
-    for (const [part, from, to] of queue) {
-      if (part.inline === undefined) await fetchInto(body.subarray(from, to), part);
-      else body.write(part.inline, from, 'base64');
+    for (const [{ inline, url, sha256 }, from, to] of queue) {
+      const room = body.subarray(from, to);
+      if (inline === undefined) await transfer(url, {}, room, sha256);
+      else room.write(inline, 'base64');
     }
   };
   try {
@@ -65,40 +64,37 @@ export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
 
 /** Puts an answer there; the headers that tell of it. Throws what went wrong. */
 export async function upload(url: string, body: Uint8Array): Promise<Record<string, string>> {
-  await transfer(url, { method: 'PUT', body: body as Uint8Array<ArrayBuffer> }, async () => {});
-  return { 'x-holdfast-body-sha256': digest(body), 'x-holdfast-body-bytes': String(body.length) };
+  await transfer(url, { method: 'PUT', body: body as Uint8Array<ArrayBuffer> });
+  return { 'x-holdfast-body-sha256': digest(body), 'x-holdfast-body-bytes': `${body.length}` };
 }
 
-const fetchInto = (room: Uint8Array, { url, sha256 }: Part): Promise<void> =>
-  transfer(url, {}, async ({ body }) => {
-    let at = 0;
-    for await (const chunk of body ?? []) {
-      if (at + chunk.length <= room.length) room.set(chunk, at);
-      at += chunk.length;
-      if (at > room.length) break;
-    }
-    if (at !== room.length || digest(room) !== sha256) throw new Error('not what was announced');
-  });
-
-/** Repeated after failures that may pass. What is stored under a URL does not change, and no more does what is put there. */
-async function transfer(
-  url: string,
-  init: RequestInit,
-  take: (response: Response) => Promise<void>,
-): Promise<void> {
+/**
+ * Fills `room`, if there is one. Repeated after failures that may pass: what is stored under a URL does not change, and
+ * no more does what is put there.
+ */
+async function transfer(url: string, init: RequestInit, room?: Uint8Array, sha256?: string): Promise<void> {
   let failure = 'neither https nor this machine';
-  for (let retry = 0; retry <= RETRIES && isAllowed(url); retry++) {
+  const isAllowed = /^https:/.test(url) || (!process.env['AWS_LAMBDA_RUNTIME_API'] && LOCAL.test(url));
+  for (let retry = 0; retry <= RETRIES && isAllowed; retry++) {
     if (retry > 0) await new Promise(resolve => setTimeout(resolve, FIRST_DELAY_MS * 2 ** retry));
     try {
-      const response = await fetch(url, {
-        ...init,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        redirect: 'error',
-      });
-      if (response.ok) return await take(response);
-      failure = `status ${response.status}`;
-      await response.body?.cancel();
-      if (response.status < 500) break;
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const { ok, status, body } = await fetch(url, { ...init, signal, redirect: 'error' });
+      if (ok) {
+        if (!room) return;
+        let at = 0;
+        for await (const chunk of body ?? []) {
+          if (at + chunk.length <= room.length) room.set(chunk, at);
+          at += chunk.length;
+          if (at > room.length) break;
+        }
+        if (at === room.length && digest(room) === sha256) return;
+        failure = 'not what was announced';
+      } else {
+        failure = `status ${status}`;
+        await body?.cancel();
+        if (status < 500) break;
+      }
     } catch (error) {
       failure = asError(error).message;
     }

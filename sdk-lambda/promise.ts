@@ -17,17 +17,21 @@ import {
   UNKNOWN,
   type WireNotification,
 } from '@holdfast/protocol';
-import { SdkUsageError } from './coded-error.ts';
+import type { RestatePromise } from './combinators.ts';
 import { type Duration, toMillis } from './duration.ts';
 import { asError, fromWireFailure, TerminalError, TimeoutError } from './errors.ts';
 import { type Awaited as AwaitedTree, futureOf, type NodeType } from './future.ts';
 import type { NotificationId } from './machine/machine.ts';
 import type { Serde } from './serde.ts';
+import { place, unplacedError } from './user-stack.ts';
+
+export type { RestatePromise } from './combinators.ts';
 
 /** What a tree needs of its attempt. */
 export interface PromiseHost {
-  /** Throws inside a closure of `run`, where nothing of the attempt may be waited for. */
-  assertOutsideRun(): void;
+  via: unknown;
+  /** Throws where nothing of the attempt may be waited for, such as inside a closure of `run`. */
+  assertUsable(): void;
   /** User code has come to wait for this node, which may have settled already. */
   rootAwaited(root: Durable<unknown>): void;
   /** User code that waited for this node goes on. */
@@ -36,12 +40,14 @@ export interface PromiseHost {
   mapperRuns(): void;
   /** Registers an awaited leaf; its result, if it is there already. */
   awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined;
+  /** A leaf's value is still being decoded: nothing else is handed to user code before it. */
+  later<T>(value: Promise<T>, fulfil: (value: T) => void, reject: (reason: unknown) => void): void;
   sleep(millis: number): Durable<void>;
 }
 
 const PENDING = 0;
-const FULFILLED = 1;
-const REJECTED = 2;
+export const FULFILLED = 1;
+export const REJECTED = 2;
 
 /** What a promise waits for. */
 export type Tree = AwaitedTree<Leaf<unknown>>;
@@ -163,13 +169,17 @@ export abstract class Durable<T> implements Promise<T> {
   }
 
   #await(): Promise<unknown> {
-    if (this.state === PENDING) this.host?.assertOutsideRun();
+    try {
+      if (this.state === PENDING) this.host?.assertUsable();
+    } catch (error) {
+      return Promise.reject(error).catch(place);
+    }
     if (this.#native) return this.#native;
     this.activate();
     this.#native = new Promise<unknown>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-    });
+    }).catch(place);
     if (this.state === FULFILLED) this.#resolve?.(this.outcome);
     else if (this.state === REJECTED) this.#reject?.(this.outcome);
     else this.#isRoot = true;
@@ -184,6 +194,7 @@ export abstract class Durable<T> implements Promise<T> {
   orTimeout(duration: Duration | number): RestatePromise<T> {
     // Without a host it is settled already.
     if (!this.host) return this as unknown as RestatePromise<T>;
+    this.host.via = this;
     const timer = this.host.sleep(toMillis(duration));
     return new Combinator('timeout', [this, timer]) as unknown as RestatePromise<T>;
   }
@@ -218,8 +229,18 @@ export class Leaf<T> extends Durable<T> {
   }
 
   deliver(result: WireNotification): void {
-    if (result.failure) this.settle(REJECTED, fromWireFailure(result.failure));
+    if (result.failure) this.settle(REJECTED, unplacedError(fromWireFailure(result.failure)));
     else this.settleWith(this.#decode, result);
+  }
+
+  protected override fulfil(value: unknown): void {
+    if (value instanceof Promise)
+      this.host?.later(
+        value,
+        decoded => super.fulfil(decoded),
+        error => this.settle(REJECTED, error),
+      );
+    else super.fulfil(value);
   }
 
   protected waitsFor(): Tree {
@@ -276,7 +297,7 @@ class Mapped extends Durable<unknown> {
   }
 }
 
-class Settled extends Durable<unknown> {
+export class Settled extends Durable<unknown> {
   constructor(state: typeof FULFILLED | typeof REJECTED, outcome: unknown) {
     super(undefined);
     this.settle(state, outcome);
@@ -285,7 +306,7 @@ class Settled extends Durable<unknown> {
   protected waitsFor(): undefined {}
 }
 
-type Rule = 'all' | 'race' | 'any' | 'allSettled' | 'timeout';
+export type Rule = 'all' | 'race' | 'any' | 'allSettled' | 'timeout';
 
 /** Which states of one child end the combinator with its outcome, and what the server is told. */
 const RULES: Readonly<Record<Rule, { readonly ends: readonly number[]; readonly type: NodeType }>> = {
@@ -321,7 +342,8 @@ export class Combinator extends Durable<unknown> {
   override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
     if (this.state !== PENDING) return;
     if (RULES[this.#rule].ends.includes(state)) {
-      if (this.#rule === 'timeout' && index === TIMER) this.settle(REJECTED, new TimeoutError());
+      if (this.#rule === 'timeout' && index === TIMER)
+        this.settle(REJECTED, unplacedError(new TimeoutError()));
       else this.settle(state as typeof FULFILLED, outcome);
       return;
     }
@@ -333,7 +355,8 @@ export class Combinator extends Durable<unknown> {
 
   #allHeard(): void {
     if (this.#rule === 'any') {
-      this.settle(REJECTED, new AggregateError(this.#results.map(asError), 'All promises were rejected'));
+      const errors = this.#results.map(asError);
+      this.settle(REJECTED, unplacedError(new AggregateError(errors, 'All promises were rejected')));
     } else {
       this.settle(FULFILLED, this.#results);
     }
@@ -346,53 +369,3 @@ export class Combinator extends Durable<unknown> {
     );
   }
 }
-
-function combine<T>(rule: Exclude<Rule, 'timeout'>, promises: Iterable<unknown>): RestatePromise<T> {
-  const children = [...promises];
-  const stranger = children.findIndex(child => !(child instanceof Durable));
-  if (stranger >= 0) {
-    throw new SdkUsageError(
-      'HF_SDK_NOT_DURABLE',
-      `RestatePromise.${rule} got something at index ${stranger} that is not a promise of the context. Pass the promise that ctx.run, ctx.sleep and the like return, unawaited; use .map in place of .then, and ctx.run to wrap other asynchronous work.`,
-    );
-  }
-  if (rule === 'race' && children.length === 0) {
-    // In the language it stays pending; here that would hold the function until it times out.
-    throw new SdkUsageError(
-      'HF_SDK_NEVER_SETTLES',
-      'RestatePromise.race of no promises never settles. Check for the empty list before it.',
-    );
-  }
-  return new Combinator(rule, children as Durable<unknown>[]) as unknown as RestatePromise<T>;
-}
-
-/** A promise of the context. Combine these with `RestatePromise.all` and its siblings. */
-export interface RestatePromise<T> extends Promise<T> {
-  /** Rejects with a TimeoutError unless this settles within the duration. The timer starts now and is durable. */
-  orTimeout(duration: Duration | number): RestatePromise<T>;
-  /** The mapped promise; the mapper runs once, when the result is there and awaited. */
-  map<U>(mapper: (value?: T, failure?: TerminalError) => U): RestatePromise<U>;
-}
-
-type Promises = readonly RestatePromise<unknown>[];
-
-export const RestatePromise = {
-  resolve: <T>(value: T): RestatePromise<Awaited<T>> =>
-    (value instanceof Durable ? value : new Settled(FULFILLED, value)) as unknown as RestatePromise<
-      Awaited<T>
-    >,
-  reject: <T = never>(reason: TerminalError): RestatePromise<T> =>
-    new Settled(REJECTED, reason) as unknown as RestatePromise<T>,
-  all: <const T extends Promises>(values: T) =>
-    combine<{ -readonly [P in keyof T]: Awaited<T[P]> }>('all', values),
-  race: <const T extends Promises>(values: T) => combine<Awaited<T[number]>>('race', values),
-  any: <const T extends Promises>(values: T) => combine<Awaited<T[number]>>('any', values),
-  allSettled: <const T extends Promises>(values: T) =>
-    combine<{ -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>> }>('allSettled', values),
-};
-
-/** Older name of `RestatePromise`. */
-export type CombineablePromise<T> = RestatePromise<T>;
-export const CombineablePromise = RestatePromise;
-export const isRestatePromise = (value: unknown): value is RestatePromise<unknown> =>
-  value instanceof Durable;

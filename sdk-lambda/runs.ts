@@ -41,8 +41,8 @@ export interface RunHost {
   now(): number;
   /** When user code has to stop, by `now`. */
   readonly stopAt: number;
-  /** Executes a closure so that steps within it are refused. */
-  insideRun(closure: () => unknown): unknown;
+  /** Makes a closure execute within its hooks, in the asynchronous context of now, and steps within it be refused. */
+  bindRun(closure: () => unknown, name: string): () => unknown;
   classify(thrown: unknown): Classified;
   wireFailure(error: TerminalError | string): WireFailure;
   /** Has what is to be done looked at: a closure has come to its end. */
@@ -74,7 +74,9 @@ export class Runs {
 
   add(request: RunRequest): void {
     if (request.batched) this.#batch.push(request);
-    if (!this.#host.machine.received(request.id)) this.#waiting.push(request);
+    if (this.#host.machine.received(request.id)) return;
+    const closure = this.#host.bindRun(request.closure, request.command.relatedCommandName ?? '');
+    this.#waiting.push({ ...request, closure });
   }
 
   /** How many closures execute. */
@@ -89,6 +91,14 @@ export class Runs {
     if (!notification) return undefined;
     this.#batch.shift();
     return { id, notification };
+  }
+
+  /** New ones that will not be started if the handler has ended now: it forgot to wait for them. */
+  get forgotten(): readonly CommandRef[] {
+    const { lastRecordedIndex } = this.#host.machine;
+    return this.#waiting
+      .map(({ command }) => command)
+      .filter(({ relatedCommandIndex }) => relatedCommandIndex > lastRecordedIndex);
   }
 
   /** User code gets nothing else meanwhile. */
@@ -126,16 +136,17 @@ export class Runs {
     return { ...outOfTime(command, what), behavior };
   }
 
-  /** What the attempt ends with when the function's time is up. */
-  get interrupted(): AttemptFailure {
+  /** The function's time is up: as above. What executes is executed again. */
+  get interruptedBy(): number | AttemptFailure {
     const [run] = this.#executing;
+    if (!this.failure && !this.#isStored(this.#proposed)) return this.#proposed;
     return this.failure ?? outOfTime(run?.command, "still executes at the end of the function's time");
   }
 
   async #execute(run: RunRequest): Promise<void> {
     this.#executing.add(run);
     try {
-      const value = await this.#host.insideRun(run.closure);
+      const value = await run.closure();
       this.#propose(run, { value: run.serde.serialize(value) });
     } catch (thrown) {
       this.#failed(run, thrown);

@@ -42,7 +42,8 @@ export class Signals {
     if (this.#untaken.size === 0 || this.#leaves.size === 0) return;
     for (const leaf of awaited()) {
       const signal = this.#untaken.get(leaf.id)?.[0];
-      if (!signal) continue;
+      // The one before it may have decided what they were awaited for.
+      if (!signal || !leaf.isAwaited) continue;
       const leaves = listOf(this.#leaves, leaf.id);
       const index = leaves.indexOf(leaf);
       if (index < 0) continue;

@@ -150,7 +150,7 @@ export class StreamedAttempt {
     const attempt = attemptOf(this.#machine, handler, this.#invocation.now, callback =>
       defer(() => {
         callback();
-        if (this.#machine.over) this.#end();
+        if (attempt.over) this.#end();
         else this.#scheduleFlush();
       }),
     );

@@ -53,6 +53,11 @@ type Step = (
   options?: { batched?: boolean; expectedDuration?: number },
 ) => RestatePromise<string>;
 
+const endless = (timeUp: () => void) => () => {
+  timeUp();
+  return new Promise(() => {});
+};
+
 const page = 'See docs/errors/HF_SDK_OUT_OF_TIME.md.';
 
 test.each<[string, (step: Step, timeUp: () => void) => Handler, string[]]>([
@@ -102,24 +107,17 @@ test.each<[string, (step: Step, timeUp: () => void) => Handler, string[]]>([
     ['RunCommand', 'RunCommand', 'ProposeRunCompletion "a"', 'Suspension c1 s'],
   ],
   [
-    'what executes when time is up fails the attempt, and the results before it are kept',
+    'what executes when time is up is executed by the next attempt, if this one got further',
     (step, timeUp) => async ctx => {
       await step(ctx, 'a', 1, { batched: true });
-      await ctx.run(
-        'endless',
-        () => {
-          timeUp();
-          return new Promise(() => {});
-        },
-        { batched: true },
-      );
+      await ctx.run('slow', endless(timeUp), { batched: true });
     },
-    [
-      'RunCommand',
-      'ProposeRunCompletion "a"',
-      'RunCommand',
-      `Error 500 run "endless" still executes at the end of the function's time. ${page} at 2`,
-    ],
+    ['RunCommand', 'ProposeRunCompletion "a"', 'RunCommand', 'Suspension c1 s'],
+  ],
+  [
+    'else it fails the attempt',
+    (_step, timeUp) => async ctx => ctx.run('slow', endless(timeUp)),
+    ['RunCommand', `Error 500 run "slow" still executes at the end of the function's time. ${page} at 1`],
   ],
   [
     'so does a wait for something foreign',

@@ -6,6 +6,8 @@ import { type AttemptResult, json, text, utf8 } from './journal.testkit.ts';
 export interface Mode {
   readonly explicit: boolean;
   readonly state: 'full' | 'partial' | 'lazy';
+  /** Values take their time to decode, each time another one. */
+  readonly decodesSlowly: boolean;
 }
 
 /** What can happen next, given what the program has asked for. `roll` decides. */

@@ -4,7 +4,7 @@ import type { Attempt } from '../attempt.ts';
 import { SdkUsageError } from '../coded-error.ts';
 import { type Duration, toMillis } from '../duration.ts';
 import { type Leaf, valueWith } from '../promise.ts';
-import type { Serde } from '../serde.ts';
+import { binary, type Serde } from '../serde.ts';
 import type { InvocationHandle, InvocationId, InvocationPromise } from './context.ts';
 
 export interface CallTarget {
@@ -29,10 +29,13 @@ export function call<T>(
   output: Serde<T>,
   options: CallOptions,
 ): InvocationPromise<T> {
+  const { machine } = attempt;
   const completion = attempt.command(CallCommand, fieldsOf(attempt, target, parameter, options));
   const invocationId = invocationIdOf(attempt, completion);
   attempt.childCalled(invocationId);
-  const result = attempt.leaf(completion + 1, valueWith(output));
+  // The id comes with the call, and its result later.
+  const coded = attempt.coded(output, () => ['output', machine.received(completion)?.invocationId ?? '']);
+  const result = attempt.leaf(completion + 1, valueWith(coded));
   return Object.assign(result, { invocationId }) as unknown as InvocationPromise<T>;
 }
 
@@ -61,21 +64,19 @@ function fieldsOf(
   { idempotencyKey, limitKey, headers, name }: CallOptions,
 ) {
   const optional = { idempotencyKey, scope, limitKey };
-  for (const [option, value] of Object.entries(optional))
-    if (value === '') refuse(`The ${option} for ${service}/${handler} is empty.`);
-  if (limitKey && !scope) refuse(`The limitKey for ${service}/${handler} has no scope.`);
+  if (Object.values(optional).includes('') || (limitKey && !scope))
+    throw new SdkUsageError(
+      'HF_SDK_ARGUMENT',
+      `A key or scope for ${service}/${handler} is empty, or its limitKey has no scope.`,
+    );
   if (scope) attempt.requireVersion(7, 'A scope');
   return {
     serviceName: service,
     handlerName: handler,
-    parameter,
+    parameter: attempt.coded(binary, () => ['input', service, handler, key ?? '']).serialize(parameter),
     key,
     headers: Object.entries(headers ?? {}).map(([header, value]) => ({ key: header, value })),
     name,
     ...(optional as Partial<Record<keyof typeof optional, string>>),
   };
-}
-
-function refuse(message: string): never {
-  throw new SdkUsageError('HF_SDK_ARGUMENT', message);
 }

@@ -223,18 +223,6 @@ test('what user code throws always leaves the attempt with an end', async () => 
   }
 });
 
-test('the console is silent until the recorded commands are exhausted', async () => {
-  const lines: unknown[][] = [];
-  const console = { ...globalThis.console, log: (...args: unknown[]) => lines.push(args) } as Console;
-  const handler: Handler = async ctx => {
-    ctx.console.log('before');
-    await ctx.sleep(1);
-    ctx.console.log('after');
-  };
-  await run(handler, { console, entries: [sleep(1), slept(1)] });
-  expect(lines).toEqual([['[S/h][inv_1test]', 'after']]);
-});
-
 test('random values are fixed for ever by the seed', async () => {
   const handler: Handler = async ctx => [ctx.rand.random(), ctx.rand.uuidv4(), ctx.rand.random()];
   const values = async (journal: JournalSpec) => transcript((await run(handler, journal)).frames)[0];

@@ -9,6 +9,7 @@ import type { NotificationId } from '../machine/machine.ts';
 import { type Durable, type RestatePromise, valueWith } from '../promise.ts';
 import { binary, json, type Serde } from '../serde.ts';
 import { CANCEL } from '../signals.ts';
+import type { ValuePlace } from '../value-codec.ts';
 import { call, send } from './call.ts';
 import { createClient, createSendClient } from './client.ts';
 import { createConsole } from './console.ts';
@@ -99,21 +100,27 @@ export class AttemptContext extends Clients implements ContextInternal {
 
   get rand(): Rand {
     const { start } = this.#attempt.machine;
-    this.#rand ??= createRand(start.randomSeed, start.id, () => this.#attempt.assertOutsideRun());
+    this.#rand ??= createRand(start.randomSeed, start.id, () => this.#attempt.assertUsable());
     return this.#rand;
   }
 
   get console(): Console {
     const { console, logger, request } = this.parts;
-    this.#console ??= createConsole(console, logger, this.#attempt.machine, request);
+    this.#console ??= createConsole(console, logger, this.#attempt, request);
     return this.#console;
   }
 
   get date(): ContextDate {
     const attempt = this.#attempt;
     return {
-      now: () => run(attempt, json, '', () => attempt.now()),
-      toJSON: () => run(attempt, json, '', () => new Date(attempt.now()).toJSON()),
+      now() {
+        attempt.via = this;
+        return run(attempt, json, '', () => attempt.now());
+      },
+      toJSON() {
+        attempt.via = this;
+        return run(attempt, json, '', () => new Date(attempt.now()).toJSON());
+      },
     };
   }
 
@@ -141,13 +148,16 @@ export class AttemptContext extends Clients implements ContextInternal {
 
   awakeable<T>(valueSerde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> } {
     const { machine } = this.#attempt;
+    this.#attempt.assertUsable();
     const signal = machine.nextSignal();
-    return { id: encodeAwakeableId(machine.start.id, signal), promise: this.#valueOf(-signal, valueSerde) };
+    const id = encodeAwakeableId(machine.start.id, signal);
+    return { id, promise: this.#valueOf(-signal, valueSerde, () => ['awakeable', id]) };
   }
   resolveAwakeable<T>(awakeableId: string, payload?: T, valueSerde?: Serde<T>): void {
     // Nothing is sent as JSON null, which whoever awaits it can decode whatever the SDK.
     const isNothing = payload === undefined && valueSerde === undefined;
-    const value = isNothing ? json.serialize(null) : this.orDefault(valueSerde).serialize(payload as T);
+    const given = (isNothing ? { ...json, serialize: () => json.serialize(null) } : valueSerde) as Serde<T>;
+    const value = this.coded(given, () => ['awakeable', awakeableId]).serialize(payload as T);
     this.#attempt.command(CompleteAwakeableCommand, { awakeableId, value });
   }
   rejectAwakeable(awakeableId: string, reason: string | TerminalError): void {
@@ -182,12 +192,16 @@ export class AttemptContext extends Clients implements ContextInternal {
     return invocation(this.#attempt, invocationId, this.parts.defaultSerde);
   }
   signal<T>(name: string, valueSerde?: Serde<T>): RestatePromise<T> {
-    this.#attempt.assertOutsideRun();
-    return this.#valueOf(name, valueSerde);
+    this.#attempt.assertUsable();
+    return this.#valueOf(name, valueSerde, () => ['signal', this.parts.request.id, name]);
   }
 
-  #valueOf<T>(id: NotificationId, valueSerde: Serde<T> | undefined): RestatePromise<T> {
-    return this.#attempt.leaf(id, valueWith(this.orDefault(valueSerde))) as unknown as RestatePromise<T>;
+  #valueOf<T>(
+    id: NotificationId,
+    valueSerde: Serde<T> | undefined,
+    place: () => ValuePlace,
+  ): RestatePromise<T> {
+    return this.#attempt.leaf(id, valueWith(this.coded(valueSerde, place))) as unknown as RestatePromise<T>;
   }
 
   isProcessing(): boolean {
@@ -206,7 +220,7 @@ export class AttemptContext extends Clients implements ContextInternal {
     return this.parts.request;
   }
 
-  protected orDefault<T>(given: Serde<T> | undefined): Serde<T> {
-    return given ?? (this.parts.defaultSerde as Serde<T>);
+  protected coded<T>(given: Serde<T> | undefined, place: () => ValuePlace): Serde<T> {
+    return this.#attempt.coded(given ?? (this.parts.defaultSerde as Serde<T>), place);
   }
 }

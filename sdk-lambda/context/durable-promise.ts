@@ -1,7 +1,13 @@
 /**
  * Durable promises of a workflow. Waiting for one is a step of its own, each time: awaiting it twice asks twice.
  */
-import { CompletePromiseCommand, GetPromiseCommand, PeekPromiseCommand } from '@holdfast/protocol';
+import {
+  CompletePromiseCommand,
+  type Fields,
+  GetPromiseCommand,
+  type MessageSpec,
+  PeekPromiseCommand,
+} from '@holdfast/protocol';
 import type { Attempt } from '../attempt.ts';
 import type { TerminalError } from '../errors.ts';
 import { type Decode, type RestatePromise, valueWith } from '../promise.ts';
@@ -21,14 +27,11 @@ export class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   get(): RestatePromise<T> {
-    return this.#leaf(this.#attempt.command(GetPromiseCommand, { key: this.#key }), valueWith(this.#serde));
+    return this.#step(GetPromiseCommand, {}, valueWith(this.#serde));
   }
 
   peek(): RestatePromise<T | undefined> {
-    return this.#leaf<T | undefined>(
-      this.#attempt.command(PeekPromiseCommand, { key: this.#key }),
-      valueWith(this.#serde),
-    );
+    return this.#step<T | undefined>(PeekPromiseCommand, {}, valueWith(this.#serde));
   }
 
   resolve(value?: T): RestatePromise<void> {
@@ -40,11 +43,12 @@ export class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   #complete(outcome: object): RestatePromise<void> {
-    const id = this.#attempt.command(CompletePromiseCommand, { key: this.#key, ...outcome });
-    return this.#leaf<void>(id, () => undefined);
+    return this.#step<void>(CompletePromiseCommand, outcome, () => undefined);
   }
 
-  #leaf<U>(id: number, decode: Decode<U>): RestatePromise<U> {
+  #step<U>(spec: MessageSpec<Fields>, fields: object, decode: Decode<U>): RestatePromise<U> {
+    this.#attempt.via = this;
+    const id = this.#attempt.command(spec, { key: this.#key, ...fields });
     return this.#attempt.leaf(id, decode) as unknown as RestatePromise<U>;
   }
 

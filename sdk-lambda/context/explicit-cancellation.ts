@@ -5,6 +5,7 @@ import type { InvocationId } from './context.ts';
 import { cancel } from './invocation.ts';
 
 export function cancelPreviousCalls(attempt: Attempt): RestatePromise<InvocationId[]> {
+  attempt.assertUsable();
   const children = attempt.explicitCancellation ? attempt.takeChildren() : [];
   return new Combinator('allSettled', children).map(settled => {
     // An id never fails.

@@ -1,6 +1,8 @@
-/** What the Restate SDK calls internal: watching for cancellations explicitly, and whether steps are replayed. */
+/** What the Restate SDK calls internal: watching for cancellations explicitly, and where an attempt is. */
 import type { RestatePromise } from '../promise.ts';
 import type { Context, InvocationId } from './context.ts';
+
+export { isSuspendedError } from '../hooks.ts';
 
 /** Every context is one; cast to it. Of use with the option `explicitCancellation`. */
 export interface ContextInternal extends Context {

@@ -3,6 +3,7 @@ import { AttachByIdCommand, CANCEL_SIGNAL, SendSignalCommand } from '@holdfast/p
 import type { Attempt } from '../attempt.ts';
 import { type RestatePromise, valueWith } from '../promise.ts';
 import type { Serde } from '../serde.ts';
+import type { ValuePlace } from '../value-codec.ts';
 import type { InvocationReference } from './context.ts';
 
 export function cancel(attempt: Attempt, targetInvocationId: string): void {
@@ -14,22 +15,32 @@ export function invocation(
   targetInvocationId: string,
   defaultSerde: Serde<unknown>,
 ): InvocationReference {
-  const orDefault = <T>(given: Serde<T> | undefined): Serde<T> => given ?? (defaultSerde as Serde<T>);
+  const coded = <T>(given: Serde<T> | undefined, place: () => ValuePlace): Serde<T> =>
+    attempt.coded(given ?? (defaultSerde as Serde<T>), place);
   return {
     signal: <T>(name: string, serde?: Serde<T>) => ({
       resolve(payload?: T) {
-        const value = orDefault(serde).serialize(payload as T);
+        attempt.via = this;
+        const value = coded(serde, () => ['signal', targetInvocationId, name]).serialize(payload as T);
         attempt.command(SendSignalCommand, { targetInvocationId, name, value });
       },
       reject(reason) {
+        attempt.via = this;
         const failure = attempt.wireFailure(reason);
         attempt.command(SendSignalCommand, { targetInvocationId, name, failure });
       },
     }),
-    cancel: () => cancel(attempt, targetInvocationId),
-    attach: <T>(serde?: Serde<T>) => {
+    cancel() {
+      attempt.via = this;
+      cancel(attempt, targetInvocationId);
+    },
+    attach<T>(serde?: Serde<T>) {
+      attempt.via = this;
       const id = attempt.command(AttachByIdCommand, { invocationId: targetInvocationId });
-      return attempt.leaf(id, valueWith(orDefault(serde))) as unknown as RestatePromise<T>;
+      return attempt.leaf(
+        id,
+        valueWith(coded(serde, () => ['output', targetInvocationId])),
+      ) as unknown as RestatePromise<T>;
     },
   };
 }

@@ -6,8 +6,6 @@
  */
 import type { Rand } from './context.ts';
 
-const TWO_POW_MINUS_53 = 2 ** -53;
-
 /** `beforeUse` may object to the moment. `invocationId` seeds protocol 5, whose Start message has no seed. */
 export function createRand(seed: bigint, invocationId: Uint8Array, beforeUse: () => void): Rand {
   const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
@@ -24,14 +22,15 @@ export function createRand(seed: bigint, invocationId: Uint8Array, beforeUse: ()
   return {
     random() {
       beforeUse();
-      return Number(next() >> 11n) * TWO_POW_MINUS_53;
+      return Number(next() >> 11n) * 2 ** -53;
     },
     uuidv4() {
       beforeUse();
       const digits = ((next() << 64n) | next()).toString(16).padStart(32, '0');
-      // The variant: one of 8, 9, a and b.
-      const variant = ((Number.parseInt(digits.charAt(16), 16) & 3) | 8).toString(16);
-      return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})/, `$1-$2-4$3-${variant}$4-`);
+      return digits.replace(
+        /^(.{8})(.{4}).(.{3})(.)(.{3})/,
+        (_all, a, b, c, variant, d) => `${a}-${b}-4${c}-${'89ab'[Number.parseInt(variant, 16) & 3]}${d}-`,
+      );
     },
   };
 }

@@ -12,10 +12,11 @@ export function run<T>(
   closure: RunAction<T>,
   options: RunOptions<T> = {},
 ): RestatePromise<T> {
-  const { serde = defaultSerde as Serde<T>, batched = false, expectedDuration = 0 } = options;
+  const { serde: given = defaultSerde as Serde<T>, batched = false, expectedDuration = 0 } = options;
   const expectedMs = attempt.millisOf(expectedDuration);
   const id = attempt.command(RunCommand, { name });
-  const command = attempt.machine.lastCommand;
+  const { lastCommand: command, start } = attempt.machine;
+  const serde = attempt.coded(given, () => ['run', start.debugId, id]);
   if (command && !attempt.machine.over) {
     const request = { id, command, closure, serde: serde as Serde<unknown>, batched, expectedMs };
     attempt.runs.add({ ...request, retry: options });

@@ -39,6 +39,7 @@ import {
 } from '@holdfast/protocol';
 import { withPage } from '../coded-error.ts';
 import { type FutureNode, flatFuture, wireFuture } from '../future.ts';
+import type { JournalValueCodec } from '../value-codec.ts';
 import { COMMANDS, type CommandInput, type Commands } from './commands.ts';
 import { firstDifference } from './compare.ts';
 import {
@@ -50,7 +51,7 @@ import {
   PROTOCOL_VIOLATION,
   USER_ERROR,
 } from './failure.ts';
-import { describeMismatch, type Issued } from './mismatch.ts';
+import { type Departure, describeMismatch } from './mismatch.ts';
 
 /** A completion as its id, a numbered signal as its negative, a named signal as its name. */
 export type NotificationId = number | string;
@@ -64,6 +65,10 @@ export type Outcome =
   | { readonly value: Uint8Array; readonly failure?: never }
   | { readonly failure: WireFailure; readonly value?: never };
 
+type Comparison = Pick<JournalValueCodec, 'comparable'>;
+
+/** Fields with values of user code. */
+const PAYLOADS = ['value', 'parameter', 'completionValue'];
 /** In the order of allocation. */
 const COMPLETION_FIELDS = ['invocationIdNotificationIdx', 'resultCompletionId'];
 
@@ -85,6 +90,10 @@ export class Machine {
   readonly #recorded: Frame[] = [];
   #commandsIssued = 0;
   lastCommand: CommandRef | undefined;
+  /** What the attempt has failed with. */
+  failure: AttemptFailure | undefined;
+  /** The frames of the user code that issues a command, for when it departs from the journal. */
+  framesOfUser = (): string => '';
 
   readonly #queue: Received[] = [];
   #queueHead = 0;
@@ -97,6 +106,7 @@ export class Machine {
   readonly #out = new SpecFrameWriter();
   readonly #commands: Commands;
   readonly #onMismatch: OnFailure;
+  readonly #codec: Comparison | undefined;
   readonly #isV7: boolean;
   /** Results of runs that the server has still to acknowledge. */
   readonly #proposed = new Map<number, Outcome>();
@@ -104,7 +114,8 @@ export class Machine {
   #awaitingOn = '';
 
   /** `onMismatch`: what becomes of an invocation whose code departs from its journal. */
-  constructor(version: number, commands = COMMANDS, onMismatch: OnFailure = 'retry') {
+  constructor(version: number, commands = COMMANDS, onMismatch: OnFailure = 'retry', codec?: Comparison) {
+    this.#codec = codec;
     this.version = version;
     this.#commands = commands;
     this.#onMismatch = onMismatch;
@@ -249,21 +260,26 @@ export class Machine {
     let field: string | undefined = 'type';
     if (recorded.type === spec.type) {
       const issued = { ...message };
-      if (ignored.length > 0) {
-        const before = readMessage(spec, recorded.payload);
+      const codec = this.#codec;
+      if (codec || ignored.length > 0) {
+        const before: Readonly<Record<string, unknown>> = readMessage(spec, recorded.payload);
         for (const each of ignored) issued[each] = before[each];
+        for (const each of codec ? PAYLOADS : []) {
+          const [was, is] = [before[each], issued[each]] as Uint8Array[];
+          if (was && is && was !== is && !codec?.comparable?.(was, is)) issued[each] = was;
+        }
       }
       field = firstDifference(spec, recorded.payload, issued);
     }
-    if (field) this.#mismatch(field, recorded, { spec, message });
+    if (field) this.#mismatch(this.#commandsIssued, { field, spec, message }, this.framesOfUser());
   }
 
-  #mismatch(field: string, recorded: Frame, issued?: Issued): void {
+  #mismatch(index: number, does: Departure, frames: string): void {
     const code = JOURNAL_MISMATCH;
-    const index = this.#commandsIssued + (issued ? 0 : 1);
-    const message = describeMismatch(this.#commands, index, field, recorded, issued);
+    const message = describeMismatch(this.#commands, this.#recorded, index, does, frames);
     if (this.#isV7 || this.#onMismatch !== 'fail') {
-      this.fail({ code, message, relatedCommand: this.lastCommand, behavior: this.#onMismatch });
+      const relatedCommand = this.lastCommand;
+      this.fail({ code, message, stacktrace: frames, relatedCommand, behavior: this.#onMismatch });
       return;
     }
     // Nothing was written yet: until its journal is used up, an attempt neither issues commands nor executes runs.
@@ -347,21 +363,17 @@ export class Machine {
     }
   }
 
-  /** Ends the attempt: the code waits although the journal says that it went on from here. */
-  unreachedCommands(): void {
-    if (this.nextRecorded) this.#mismatch('type', this.nextRecorded);
+  /** Ends the attempt: the code ends, or waits for one of these, although the journal says that it went on from here. */
+  unreachedCommands(awaited: readonly NotificationId[] = [], frames = ''): void {
+    if (this.#phase !== RUNNING) return;
+    this.#mismatch(this.#commandsIssued + 1, awaited, frames);
   }
 
   /** Ends the attempt with an ErrorMessage; the server retries it. Must not fail itself: much is of user code's making. */
-  fail({
-    code,
-    message,
-    stacktrace,
-    relatedCommand,
-    nextRetryDelayMs = -1,
-    behavior = 'retry',
-  }: AttemptFailure): void {
+  fail(failure: AttemptFailure): void {
     if (this.#phase === OVER) return;
+    this.failure = failure;
+    const { code, message, stacktrace, relatedCommand, nextRetryDelayMs = -1, behavior = 'retry' } = failure;
     // Delays come from user code; one that makes no sense leaves the decision to the server.
     const isDelay = nextRetryDelayMs >= 0 && nextRetryDelayMs <= Number.MAX_SAFE_INTEGER;
     this.#out.write(ErrorMessage, {

@@ -164,11 +164,12 @@ export class Leaves {
       const times = this.count(scope, path);
       this.#checker.runStarts(execution, path, batched);
       if (leaf.ms > 0) await this.#outside.delay(leaf.ms);
-      const fails = times <= leaf.failures;
       const value = `${path} by ${execution.number}`;
-      if (batched) this.#checker.batchedRunEnds(execution, path, fails || leaf.terminal ? undefined : value);
-      if (fails) throw plainError(`flaky run ${path}`);
-      if (leaf.terminal) throw new TerminalError(`run ${path} is refused`, { errorCode: 422 });
+      const failure = times <= leaf.failures ? `flaky run ${path}` : `run ${path} is refused`;
+      const fails = times <= leaf.failures || leaf.terminal;
+      if (batched) this.#checker.batchedRunEnds(execution, path, fails ? { failure } : { value });
+      if (times <= leaf.failures) throw plainError(failure);
+      if (leaf.terminal) throw new TerminalError(failure, { errorCode: 422 });
       return value;
     };
     const retries =

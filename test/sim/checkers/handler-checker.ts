@@ -31,11 +31,11 @@ interface Recorded {
   readonly index: number;
 }
 
-/** What a batched run gave in one execution. */
+/** What a batched run gave in one execution: a value or the message of a failure. */
+type Gave = { readonly value: string } | { readonly failure: string };
 interface Ended {
   readonly run: string;
-  /** Undefined for a failure. */
-  readonly value: string | undefined;
+  readonly gave: Gave;
 }
 
 interface Observation {
@@ -136,15 +136,18 @@ export class HandlerChecker {
       this.#report('D3', `step ${name} of ${nameOf(life)} begins before ${unstored.run} is stored`);
   }
 
-  batchedRunEnds({ life, number }: Execution, name: string, value: string | undefined): void {
+  batchedRunEnds({ life, number }: Execution, name: string, gave: Gave): void {
     const ended = this.#ended.get(number) ?? [];
-    this.#ended.set(number, [...ended, { run: `${nameOf(life)}/${name}`, value }]);
+    this.#ended.set(number, [...ended, { run: `${nameOf(life)}/${name}`, gave }]);
   }
 
   /** Undefined while the log has no result; false when it has that of another execution. */
-  #isStored({ run, value }: Ended): boolean | undefined {
+  #isStored({ run, gave }: Ended): boolean | undefined {
     const result = this.#runResults.get(run)?.result;
-    return result && (result.kind === 'success' ? textOf(result.value) === value : value === undefined);
+    if (result === undefined || result.kind === 'void') return undefined;
+    return 'value' in gave
+      ? result.kind === 'success' && textOf(result.value) === gave.value
+      : result.kind === 'failure' && result.failure.message === gave.failure;
   }
 
   /** User code got `value` (as text) from the await at `path`. */
@@ -173,7 +176,9 @@ export class HandlerChecker {
   gotRun({ life, number }: Execution, name: string, value: string, isBatched: boolean): void {
     const run = `${nameOf(life)}/${name}`;
     const recorded = this.#runResults.get(run)?.result;
-    const isOwn = this.#ended.get(number)?.some(ended => ended.run === run && ended.value === value);
+    const isOwn = this.#ended
+      .get(number)
+      ?.some(ended => ended.run === run && 'value' in ended.gave && ended.gave.value === value);
     if (!isBatched || isOwn !== true) this.#sameAs(recorded, value, `run ${name} of ${nameOf(life)}`);
   }
 
