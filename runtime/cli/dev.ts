@@ -39,6 +39,9 @@ const HINTS: Readonly<Record<string, string>> = {
   HF_LOG_LOCKED: ' The variable is HOLDFAST_DATA_DIR.',
 };
 
+const OF_THE_MACHINE =
+  /^(AWS|LAMBDA|NODE|npm|HOLDFAST|XDG|SSH|LC|LANG|PATH|HOME|PWD|OLDPWD|SHELL|SHLVL|TERM|USER|LOGNAME|INIT_CWD|COLOR|EDITOR)(_|$)|^_/;
+
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 
 /** A folder's `handler.ts` or `index.ts` is named for the folder. */
@@ -46,6 +49,17 @@ function nameOf(entry: string): string {
   const file = basename(entry).replace(/\.[cm]?[jt]sx?$/, '');
   const name = file === 'handler' || file === 'index' ? basename(dirname(entry)) : file;
   return name.replace(/[^a-zA-Z0-9_-]/g, '-').slice(0, 64);
+}
+
+/**
+ * The variables of this process, but for those that are about the machine, Node, npm, AWS or Holdfast: what a handler
+ * reads is set where the dev server is started. Stacks show the lines of the sources.
+ */
+function functionEnv(): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !OF_THE_MACHINE.test(entry[0]),
+  );
+  return { ...Object.fromEntries(own), NODE_OPTIONS: '--enable-source-maps' };
 }
 
 function functionsOf(entries: readonly string[]): FunctionSettings[] {
@@ -59,7 +73,7 @@ function functionsOf(entries: readonly string[]): FunctionSettings[] {
         `two of the files make a function named ${name}; rename one of them`,
       );
     }
-    functions.set(name, { name, entry, timeoutMs: TIMEOUT_MS });
+    functions.set(name, { name, entry, timeoutMs: TIMEOUT_MS, env: functionEnv() });
   }
   return [...functions.values()];
 }

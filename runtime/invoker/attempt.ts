@@ -15,7 +15,13 @@ import { writeEntry } from '../format/entries.ts';
 import { CodedError } from '../platform/error.ts';
 import { classifyResponse, sdkErrorMessage } from './classify-response.ts';
 import { PAYLOAD_BYTES_MAX } from './lambda-client.ts';
-import type { ExchangeResult, HandlerRequest, HandlerResponse, RequestIdentity } from './transport.ts';
+import type {
+  ExchangeResult,
+  HandlerRequest,
+  HandlerResponse,
+  RequestIdentity,
+  TransportFailure,
+} from './transport.ts';
 
 export interface AttemptRequest {
   readonly request: HandlerRequest;
@@ -212,12 +218,12 @@ function codeOf({ code, message }: ProtocolError): Parameters<typeof failed> {
 function failed(
   code: string,
   message: string,
-  options: { readonly retryAfterMs?: number; readonly deterministic?: boolean } = {},
+  options: Pick<TransportFailure, 'retryAfterMs' | 'deterministic' | 'stack'> = {},
 ): { readonly kind: 'failed' } & FailedAttempt {
-  const { retryAfterMs, deterministic } = options;
+  const { retryAfterMs, deterministic, stack } = options;
   return {
     kind: 'failed',
-    failure: { code, status: 500, message },
+    failure: { code, status: 500, message, ...(stack === undefined ? {} : { stack }) },
     ...(retryAfterMs === undefined ? {} : { nextRetryDelayMs: retryAfterMs }),
     ...(deterministic === undefined ? {} : { deterministic }),
   };

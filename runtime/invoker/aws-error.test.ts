@@ -6,8 +6,12 @@ const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:f:1';
 test.each<[string, string, object]>([
   [
     'an exception',
-    '{"errorType":"TypeError","errorMessage":"x is not a function","trace":[]}',
-    { code: 'RT0010', message: expect.stringContaining('TypeError: x is not a function') },
+    '{"errorType":"TypeError","errorMessage":"x is not a function","trace":["TypeError: x","    at f (a.ts:1:2)",3]}',
+    {
+      code: 'RT0010',
+      message: expect.stringContaining('TypeError: x is not a function'),
+      stack: 'TypeError: x\n    at f (a.ts:1:2)\n',
+    },
   ],
   [
     'a timeout',

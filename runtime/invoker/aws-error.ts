@@ -24,6 +24,8 @@ export type InvokeFailure =
       readonly retryAfterMs?: number;
       /** The same request would fail in the same way: pause, do not retry. */
       readonly deterministic?: true;
+      /** Of the function's error. */
+      readonly stack?: string;
     };
 
 /** What can be done about an error that somebody has to act on. */
@@ -46,6 +48,7 @@ export const CREDENTIAL_ERRORS: ReadonlySet<string> = new Set([
 ]);
 
 const MESSAGE_CHARS_MAX = 512;
+const STACK_CHARS_MAX = 16_384;
 
 export function parseAwsError(status: number, headers: HttpHeaders, body: Uint8Array): AwsError {
   const fields = parseObject(body);
@@ -106,7 +109,14 @@ export function classifyFunctionError(
       deterministic: true,
     };
   }
-  return { kind: 'failed', code: 'RT0010', message: `The function '${arn}' failed with ${type}: ${message}` };
+  const { trace } = fields;
+  const stack = Array.isArray(trace) ? trace.map(text).join('\n').slice(0, STACK_CHARS_MAX) : '';
+  return {
+    kind: 'failed',
+    code: 'RT0010',
+    message: `The function '${arn}' failed with ${type}: ${message}`,
+    ...(stack === '' ? {} : { stack }),
+  };
 }
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {

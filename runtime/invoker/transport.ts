@@ -51,6 +51,8 @@ export interface TransportFailure {
   readonly retryAfterMs?: number;
   /** The same request would fail the same way. */
   readonly deterministic?: boolean;
+  /** Where it happened in the function. */
+  readonly stack?: string;
 }
 
 export type ExchangeResult =

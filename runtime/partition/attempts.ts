@@ -229,12 +229,14 @@ export class Attempts {
 
   private logFailure(inv: Invocation, failure: AttemptFailure, after: AfterFailure): void {
     const { service, handler } = inv.target;
+    const frame = /^ *at (.*)$/m.exec(failure.stack ?? '')?.[1];
     this.options.logger.warn('attempt failed', {
       invocation: inv.id,
       target: `${service}/${handler}`,
       attempt: inv.attempt,
       code: failure.code,
       message: failure.message,
+      ...(frame === undefined ? {} : { at: frame }),
       next: after.kind,
       ...(after.kind === 'retry' ? { delayMs: after.delayMs } : {}),
     });

@@ -76,7 +76,8 @@ export class Bundler {
       target: targetOf(runtime),
       entryPoints: [path],
       absWorkingDir: dirname(path),
-      outfile: join(codeDir, 'index.mjs'),
+      // As deep as where it is stored, for the map names its sources from there.
+      outfile: join(codeDir, 'hash', 'index.mjs'),
       // For `NODE_OPTIONS=--enable-source-maps` in the function's environment variables.
       sourcemap: 'linked' as const,
     };
