@@ -80,6 +80,8 @@ test('plaintext is refused, unless it is accepted; what looks encrypted has to b
 test.each([
   ['no current key', { keys: {}, current: 'k1' }, 'There is no key "k1"'],
   ['a key that is too short', { keys: { k1: key(1).subarray(1) }, current: 'k1' }, 'has 31 bytes'],
+  ['a text for a key', { keys: { k1: 'k'.repeat(32) as never }, current: 'k1' }, 'a key is 32 bytes'],
+  ['an id that is no text', { keys: { '\ud800': key(1) }, current: '\ud800' }, 'its id text'],
   ['an id that is too long', { keys: { ['k'.repeat(256)]: key(1) }, current: 'k' }, 'at most 255 bytes'],
 ])('%s is refused when the codec is made', (_name, options, message) => {
   expect(() => aesGcmCodec(options)).toThrow(message);

@@ -80,10 +80,12 @@ export function aesGcmCodec(options: AesGcmOptions): JournalValueCodec {
 
 function keyOf(id: string, bytes: Uint8Array): Key {
   const idBytes = Buffer.from(id);
-  if (bytes.length !== KEY_BYTES || idBytes.length > ID_BYTES_MAX)
+  // From JavaScript it may be a text, of which only some have the entropy of a key. An id comes back from its bytes.
+  const isKey = bytes instanceof Uint8Array && bytes.length === KEY_BYTES;
+  if (!isKey || idBytes.length > ID_BYTES_MAX || idBytes.toString() !== id)
     throw new SdkUsageError(
       'HF_SDK_CODEC',
-      `Key "${id}" has ${bytes.length} bytes; a key has ${KEY_BYTES}, and its id at most ${ID_BYTES_MAX} bytes.`,
+      `Key "${id}" has ${bytes.length} bytes; a key is ${KEY_BYTES} bytes, and its id text of at most ${ID_BYTES_MAX} bytes.`,
     );
   const derived = (purpose: string) =>
     Buffer.from(hkdfSync('sha256', bytes, '', `holdfast values ${purpose}`, KEY_BYTES));

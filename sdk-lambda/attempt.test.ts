@@ -129,9 +129,7 @@ test.each<[string, Handler, JournalSpec, string[]]>([
     'metadata on protocol 5',
     async () => Promise.reject(new TerminalError('no', { metadata: { a: 'b' } })),
     { version: 5 },
-    [
-      expect.stringContaining('Error 573 The metadata of a TerminalError needs protocol version 6'),
-    ] as string[],
+    [expect.stringContaining('Error 573 Metadata of a TerminalError needs protocol version 6')] as string[],
   ],
   [
     'calls in a scope on protocol 6',

@@ -22,53 +22,42 @@
  *   continuations run before the next.
  * - D2: the result of a closure reaches user code through the journal only, unless the run is batched.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
-  CANCEL_SIGNAL,
   FIRST_COMPLETED,
   type Fields,
   type Frame,
   type MessageSpec,
-  SendSignalCommand,
   SleepCommand,
   type WireFailure,
   type WireNotification,
 } from '@holdfast/protocol';
-import { SdkUsageError, withPage } from './coded-error.ts';
-import { type Duration, toMillis } from './duration.ts';
-import { asError, CancelledError, TerminalError, toWireFailure } from './errors.ts';
-import { type FutureNode, futureOf, leavesOf } from './future.ts';
+import type { AttemptPorts } from './attempt-ports.ts';
+import { cancel } from './context/invocation.ts';
+import { Decoding } from './decoding.ts';
+import { type Duration, validMillis } from './duration.ts';
+import {
+  asError,
+  CancelledError,
+  type Classified,
+  classify,
+  TerminalError,
+  toWireFailure,
+} from './errors.ts';
+import { type FutureNode, leavesOf } from './future.ts';
 import { type Interceptor, intercepted } from './hooks.ts';
+import { Inbox } from './inbox.ts';
 import type { CommandInput } from './machine/commands.ts';
-import { type AttemptFailure, UNSUPPORTED_FEATURE } from './machine/failure.ts';
-import type { Machine, NotificationId, Received } from './machine/machine.ts';
-import type { ServiceOptions } from './options.ts';
+import { type AttemptFailure, unsupported } from './machine/failure.ts';
+import { idOf, type Machine, type NotificationId } from './machine/machine.ts';
 import { type Decode, type Durable, Leaf, type PromiseHost, type Tree } from './promise.ts';
-import { type Classified, failureOf, type RunHost, Runs } from './runs.ts';
+import { assertMayUse, bindNow, runHandler, running } from './running.ts';
+import { failureOf, type RunHost, Runs } from './runs.ts';
 import type { Serde } from './serde.ts';
-import { CANCEL, isRepeatable, Signals } from './signals.ts';
+import { CANCEL } from './signals.ts';
 import { framesOf, framesOfCaller, Probe, unplacedError } from './user-stack.ts';
-import { coded, type JournalValueCodec, type ValuePlace } from './value-codec.ts';
+import { coded, type ValuePlace } from './value-codec.ts';
 
-/** Calls back once the microtask queue has drained, in the order of the calls. */
-export type Defer = (callback: () => void) => void;
-
-export interface AttemptPorts {
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  readonly defer: Defer;
-  readonly options: Pick<ServiceOptions, 'asTerminalError' | 'explicitCancellation'>;
-  /** When user code has to stop, by `now`. @default never */
-  readonly stopAt?: number | undefined;
-  readonly codec?: JournalValueCodec | undefined;
-}
-
-/** Whose code is running, across its awaits: an attempt's, in the handler, or that of a closure, among its runs. */
-const running = new AsyncLocalStorage<Attempt | Runs>();
-
-const refuseUse = (code: string, where: string): never => {
-  throw new SdkUsageError(code, `The context was used ${where}.`);
-};
+export type { Defer } from './attempt-ports.ts';
 
 /**
  * Of more leaves the server is not told again each time one of them is settled, which it knows: a wait for thousands
@@ -84,28 +73,30 @@ export class Attempt implements PromiseHost, RunHost {
   readonly #ports: AttemptPorts;
   readonly now: () => number;
   readonly stopAt: number;
+  readonly usableMs: number;
+  readonly mark = Symbol();
+  /** Of a handler that has returned, for when its hooks do not. */
+  result: Uint8Array | undefined;
   /** What user code waits for, in the order of the awaits. */
   readonly #roots = new Set<Durable<unknown>>();
   #woken = false;
-  readonly #leaves = new Map<NotificationId, Leaf<unknown>>();
-  readonly #signals = new Signals();
   readonly runs: Runs;
   /** The context, and what else of the SDK user code has called last: whose callers are user code. */
   context: unknown;
   via: unknown;
   interceptors: readonly Interceptor[] = [];
-  /** Values that are being decoded, in the order in which they were asked for: how each settles, once it is known. */
-  readonly #decoding: { settle?: () => void }[] = [];
-  #isHeld = false;
+  readonly #decoding = new Decoding();
+  readonly #inbox = new Inbox(this.#decoding);
+  /** The answer waits, unless the function's time is up. */
+  isHeld = false;
   /** Quiescences so far, and the one up to which the last recorded command was issued. */
   #quiets = 0;
   #quietsRecorded = -1;
-  #hasEnded = false;
+  hasEnded = false;
   /** The invocation ids of the child calls since the last cancellation. */
   #children: Leaf<unknown>[] = [];
-  /** Cancellations taken from the journal and not yet thrown, and what came after them. */
-  #cancellations = 0;
-  #heldBack: Received[] = [];
+  /** A cancellation was taken from the journal and is not thrown yet. */
+  #isCancelled = false;
   #scheduled = false;
   /** The server of a live channel need not hear again what is awaited. */
   #isTold = false;
@@ -116,7 +107,9 @@ export class Attempt implements PromiseHost, RunHost {
     this.machine = machine;
     this.#ports = ports;
     this.now = ports.now;
-    this.stopAt = ports.stopAt ?? Number.POSITIVE_INFINITY;
+    const { usableUntil = Infinity, usableMs = Infinity } = ports.timeLimit ?? {};
+    this.stopAt = usableUntil;
+    this.usableMs = usableMs;
     this.runs = new Runs(this);
     machine.framesOfUser = () => framesOfCaller([this.context, this.via]);
     this.done = new Promise(resolve => {
@@ -142,7 +135,7 @@ export class Attempt implements PromiseHost, RunHost {
     } catch (thrown) {
       const { error, terminal } = this.classify(thrown);
       if (terminal) this.machine.output({ failure: this.wireFailure(terminal) });
-      else this.machine.fail(failureOf(error, this.machine.lastCommand));
+      else this.crash(error);
     }
     this.schedule();
   }
@@ -155,18 +148,9 @@ export class Attempt implements PromiseHost, RunHost {
     return this.machine.replaying || this.#quietsRecorded === this.#quiets;
   }
 
-  /** The answer waits until what this returns is called, or the function's time is up. */
-  hold(): () => void {
-    this.#isHeld = true;
-    return () => {
-      this.#isHeld = false;
-      this.schedule();
-    };
-  }
-
   /** Nothing more is written, and nobody is waited for. */
   get over(): boolean {
-    return this.machine.over && !this.#isHeld;
+    return this.machine.over && !this.isHeld;
   }
 
   /** Aborted when the attempt is over, for user code to release what it holds. */
@@ -191,37 +175,17 @@ export class Attempt implements PromiseHost, RunHost {
     return id;
   }
 
-  /**
-   * A step inside a closure would be missing on replay, when the closure does not execute; and a wait there would
-   * be for ever, because the attempt does not suspend while closures execute. Steps after the end are in no journal, and
-   * those that another handler takes would come anywhere in this one's.
-   */
   assertUsable(): void {
-    const code = running.getStore();
-    if (code === this.runs) refuseUse('HF_SDK_NESTED_STEP', 'inside a closure of ctx.run');
-    if (code && code !== this) refuseUse('HF_SDK_FOREIGN_CONTEXT', 'by another invocation');
-    if (this.#hasEnded) refuseUse('HF_SDK_CONTEXT_ENDED', 'after the end of its handler');
+    assertMayUse(this);
   }
 
-  /**
-   * The handler, which has ended when this has: it did not if it suspends. Not an async function, which would be a frame
-   * in the stacks of user code.
-   */
   insideHandler<T>(handler: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const ended =
-        <V>(settle: (value: V) => void) =>
-        (value: V) => {
-          this.#hasEnded = true;
-          settle(value);
-        };
-      running.run(this, handler).then(ended(resolve), ended(reject));
-    });
+    return runHandler(this, handler);
   }
 
   sleep(millis: number, name = ''): Durable<void> {
     const fields = { wakeUpTime: this.timeAfter(millis), name };
-    return this.leaf<void>(this.command(SleepCommand, fields, SLEEP_IGNORED), () => undefined);
+    return this.leaf<void>(this.command(SleepCommand, fields, SLEEP_IGNORED), () => {});
   }
 
   /** The absolute time so much later. */
@@ -231,9 +195,7 @@ export class Attempt implements PromiseHost, RunHost {
 
   /** Throws when it is none. */
   millisOf(duration: Duration | number): number {
-    const millis = toMillis(duration);
-    if (!Number.isFinite(millis)) throw new SdkUsageError('HF_SDK_ARGUMENT', `${millis} is no duration.`);
-    return millis;
+    return validMillis(duration);
   }
 
   leaf<T>(id: NotificationId, decode: Decode<T>, known?: WireNotification): Leaf<T> {
@@ -244,7 +206,7 @@ export class Attempt implements PromiseHost, RunHost {
     this.#children.push(invocationId);
   }
 
-  get explicitCancellation(): boolean {
+  get watchesCancellation(): boolean {
     return this.#ports.options.explicitCancellation === true;
   }
 
@@ -258,20 +220,14 @@ export class Attempt implements PromiseHost, RunHost {
   /** A failure for the wire. When the negotiated protocol cannot carry it, the attempt has failed and nothing is sent. */
   wireFailure(error: TerminalError | string): WireFailure {
     const failure = toWireFailure(error instanceof TerminalError ? error : new TerminalError(error));
-    if (failure.metadata.length > 0) this.requireVersion(6, 'The metadata of a TerminalError');
+    if (failure.metadata.length > 0) this.requireVersion(6, 'Metadata of a TerminalError');
     return failure;
   }
 
   /** Unless the negotiated protocol is that new, the attempt has failed. */
   requireVersion(version: number, feature: string): void {
     if (this.machine.version >= version) return;
-    this.machine.fail({
-      code: UNSUPPORTED_FEATURE,
-      message: withPage(
-        `${feature} needs protocol version ${version}; this invocation is pinned to ${this.machine.version}.`,
-        'HF_SDK_FEATURE',
-      ),
-    });
+    this.machine.fail(unsupported(feature, version, this.machine.version));
     this.schedule();
   }
 
@@ -284,13 +240,9 @@ export class Attempt implements PromiseHost, RunHost {
   // ---- RunHost
 
   bindRun(closure: () => unknown, name: string): () => unknown {
-    return AsyncLocalStorage.bind(() =>
-      intercepted(
-        this.interceptors,
-        (interceptor, next) => (interceptor.run ? interceptor.run(name, next) : next()),
-        // Async, for what the closure returns may be a promise of the context: waiting for it is part of the closure.
-        () => running.run(this.runs, async () => closure()),
-      ),
+    return bindNow(() =>
+      // Async, for what the closure returns may be a promise of the context: waiting for it is part of the closure.
+      intercepted(this.interceptors, 'run', [name], () => running.run(this.runs.mark, async () => closure())),
     );
   }
 
@@ -300,13 +252,7 @@ export class Attempt implements PromiseHost, RunHost {
   }
 
   classify(thrown: unknown): Classified {
-    if (thrown instanceof TerminalError) return { error: thrown, terminal: thrown };
-    try {
-      return { error: asError(thrown), terminal: this.#ports.options.asTerminalError?.(thrown) };
-    } catch (fromUser) {
-      // asTerminalError is user code too: what it throws fails the attempt.
-      return { error: asError(fromUser) };
-    }
+    return classify(thrown, this.#ports.options.asTerminalError);
   }
 
   /**
@@ -314,20 +260,22 @@ export class Attempt implements PromiseHost, RunHost {
    * nobody any more.
    */
   outOfTime(): void {
-    if (this.machine.over) this.#isHeld = false;
-    else this.#endWith(this.runs.interruptedBy);
+    if (this.machine.over) this.isHeld = false;
+    else if (this.result) this.machine.output({ value: this.result });
+    else this.#waitFor(this.runs.interruptedBy);
     this.schedule();
   }
 
   // ---- PromiseHost
 
   rootAwaited(root: Durable<unknown>): void {
-    if (root.isPending) {
-      this.#roots.add(root);
-      this.#isTold = false;
-      if (!this.machine.over) this.#signals.revive(() => (root.awaits ? leavesOf(root.awaits) : []));
-    }
-    this.schedule();
+    this.#roots.add(root);
+    this.#isTold = false;
+    this.#revive([root]);
+  }
+
+  #revive(roots: Iterable<Durable<unknown>>): void {
+    for (const root of roots) if (!this.machine.over) this.#inbox.revive(() => leavesOf(root.awaits));
   }
 
   rootSettled(root: Durable<unknown>): void {
@@ -340,16 +288,7 @@ export class Attempt implements PromiseHost, RunHost {
   }
 
   later<T>(value: Promise<T>, fulfil: (value: T) => void, reject: (reason: unknown) => void): void {
-    const entry: { settle?: () => void } = {};
-    this.#decoding.push(entry);
-    const done = (settle: () => void) => {
-      entry.settle = settle;
-      this.schedule();
-    };
-    value.then(
-      result => done(() => fulfil(result)),
-      error => done(() => reject(error)),
-    );
+    this.#decoding.add(value, fulfil, reject, () => this.schedule());
   }
 
   untilDecoded<T>(value: Promise<T>): Promise<T> {
@@ -358,12 +297,7 @@ export class Attempt implements PromiseHost, RunHost {
 
   awaitLeaf(leaf: Leaf<unknown>): WireNotification | undefined {
     // After the end nothing settles any more, so that user code stops at its next await.
-    if (this.machine.over) return undefined;
-    if (isRepeatable(leaf.id)) return this.#signals.awaited(leaf);
-    const result = this.machine.result(leaf.id);
-    if (result) return result;
-    this.#leaves.set(leaf.id, leaf);
-    return undefined;
+    return this.machine.over ? undefined : this.#inbox.awaited(leaf);
   }
 
   // ---- quiescence
@@ -378,32 +312,27 @@ export class Attempt implements PromiseHost, RunHost {
     this.#scheduled = false;
     this.#quiets++;
     // Mappers are user code, whoever it was that had them called.
-    if (!this.machine.over) running.run(this, () => this.#step());
+    if (!this.machine.over) running.run(this.mark, () => this.#step());
     if (!this.machine.over) return;
     this.#abort?.abort();
     if (this.over) this.#finish();
   };
 
   #step(): void {
+    // Its hooks may be at work still: nothing is delivered, begun or waited for any more.
+    if (this.hasEnded) return;
     const { runs, machine } = this;
-    const [decoding] = this.#decoding;
-    if (decoding) {
-      if (!decoding.settle) return;
-      this.#decoding.shift();
-      decoding.settle();
+    if (this.#decoding.isOpen) {
+      if (!this.#decoding.settleFirst()) return;
+      this.#revive(this.#roots);
       this.schedule();
       return;
     }
     const blocked = this.#roots.size > 0;
     if (!runs.failure) {
       const batched = runs.takeBatched();
-      if (batched) {
-        machine.settle(batched);
-        this.#deliver(batched);
-        this.schedule();
-        return;
-      }
-      if (!runs.isBatchOpen && blocked && this.#wakeSomeone()) {
+      if (batched) this.#deliver(batched);
+      if (batched || (!runs.isBatchOpen && blocked && this.#wakeSomeone())) {
         this.schedule();
         return;
       }
@@ -422,8 +351,7 @@ export class Attempt implements PromiseHost, RunHost {
   /** The journal goes on from where user code waits. Where that is, is known once a wait has been probed. */
   #waitsTooEarly(): void {
     const [root] = this.#roots;
-    const tree = root?.awaits;
-    const ids = tree ? [...leavesOf(tree)].map(({ id }) => id) : [];
+    const ids = [...leavesOf(root?.awaits)].map(({ id }) => id);
     const probe = new Probe();
     root?.cancel(probe);
     this.#ports.defer(() => {
@@ -435,85 +363,56 @@ export class Attempt implements PromiseHost, RunHost {
   /** True when user code has something to run. */
   #wakeSomeone(): boolean {
     for (;;) {
-      if (this.#cancellations > 0 && this.#childIdsKnown()) return this.#cancel();
+      if (this.#isCancelled) return !this.#unknownChild && this.#cancel();
       const received = this.machine.pop();
       if (!received) return false;
-      if (received.id === CANCEL && !this.explicitCancellation) {
-        this.#cancellations++;
-        this.#isTold = false;
-      } else if (this.#cancellations > 0) {
-        this.#heldBack.push(received);
-      } else if (this.#deliver(received)) {
-        return true;
-      }
+      this.#isCancelled = idOf(received) === CANCEL && !this.watchesCancellation;
+      if (!this.#isCancelled && (this.#deliver(received) || this.runs.isBatchOpen)) return true;
     }
   }
 
-  #deliver({ id, notification }: Received): boolean {
-    let leaf: Leaf<unknown> | undefined;
-    if (isRepeatable(id)) {
-      leaf = this.#signals.offer(id, notification);
-    } else {
-      leaf = this.#leaves.get(id);
-      this.#leaves.delete(id);
-    }
-    if (!leaf) return false;
+  #deliver(notification: WireNotification): boolean {
+    const leaf = this.#inbox.offer(notification);
     this.#woken = false;
-    leaf.deliver(notification);
-    return this.#woken || this.#decoding.length > 0;
+    leaf?.deliver(notification);
+    return this.#woken || this.#decoding.isOpen;
   }
 
-  #childIdsKnown(): boolean {
-    // Looked for from the end, for they come in the order of the calls.
-    return !this.#children.findLast(({ id }) => !this.machine.result(id));
+  /** One whose id the journal has not yet. Looked for from the end, for they come in the order of the calls. */
+  get #unknownChild(): Leaf<unknown> | undefined {
+    return this.#children.findLast(({ id }) => !this.machine.received(id));
   }
 
   #cancel(): boolean {
-    this.#cancellations--;
-    for (const { id } of this.takeChildren()) {
-      const targetInvocationId = this.machine.result(id)?.invocationId ?? '';
-      this.machine.command(SendSignalCommand, { targetInvocationId, idx: CANCEL_SIGNAL, void: true });
-    }
+    this.#isCancelled = false;
+    for (const { id } of this.takeChildren()) cancel(this, this.machine.received(id)?.invocationId ?? '');
     for (const root of [...this.#roots]) root.cancel(unplacedError(new CancelledError()));
-    const held = this.#heldBack;
-    this.#heldBack = [];
-    for (const received of held) this.#deliver(received);
     return true;
   }
 
   #wait(): void {
-    const { heldBy } = this.runs;
-    if (heldBy) this.#endWith(heldBy);
-    else this.#waitForAwaited();
-  }
-
-  /** Goes on once the result of that run is stored. */
-  #endWith(end: number | AttemptFailure): void {
-    if (typeof end === 'object') this.machine.fail(end);
-    else this.machine.wait({ type: FIRST_COMPLETED, of: [{ id: end }] });
-  }
-
-  #waitForAwaited(): void {
-    if (this.#isTold && !this.machine.isInputClosed) return;
-    const future = this.#future();
-    if (!future) return;
-    this.machine.wait(future);
-    this.#isTold = leavesOf(future).size > RETOLD_LEAVES_MAX;
-  }
-
-  /** Undefined when a mapper waits for something foreign, and user code for nothing else. */
-  #future(): FutureNode | undefined {
-    if (this.#cancellations > 0) {
-      return futureOf(
-        FIRST_COMPLETED,
-        this.#children.filter(({ id }) => !this.machine.result(id)),
-      );
+    const end = this.runs.heldBy ?? (this.#isCancelled && this.#unknownChild?.id);
+    if (end) this.#waitFor(end);
+    else if (!this.#isTold || this.machine.isInputClosed) {
+      const of = this.#awaitedTrees();
+      const [first] = of;
+      // None when a mapper waits for something foreign, and user code for nothing else.
+      if (!first) return;
+      this.#isTold = leavesOf({ of }).size > RETOLD_LEAVES_MAX;
+      if (!this.watchesCancellation) this.#waitForAny([...of, { id: CANCEL }]);
+      else if (of.length === 1 && 'of' in first) this.machine.wait(first);
+      else this.#waitForAny(of);
     }
-    const trees = this.#awaitedTrees();
-    const [first] = trees;
-    if (!first) return undefined;
-    if (!this.explicitCancellation) return { type: FIRST_COMPLETED, of: [...trees, { id: CANCEL }] };
-    return trees.length === 1 && 'of' in first ? first : { type: FIRST_COMPLETED, of: trees };
+  }
+
+  /** Goes on once that is stored, or not at all. */
+  #waitFor(end: NotificationId | AttemptFailure): void {
+    if (typeof end === 'object') this.machine.fail(end);
+    else this.#waitForAny([{ id: end }]);
+  }
+
+  #waitForAny(of: FutureNode['of']): void {
+    this.machine.wait({ type: FIRST_COMPLETED, of });
   }
 
   #awaitedTrees(): Tree[] {

@@ -10,16 +10,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RestatePromise, serde, TerminalError, type WorkflowContext, workflow } from './index.ts';
 import { attempt, concat, json, NOW_MS, sleep, slept, text, transcript } from './journal.testkit.ts';
-import {
-  type Event,
-  laneOf,
-  listOf,
-  Model,
-  type Outcome,
-  type Step,
-  signalOf,
-  type Tree,
-} from './model.testkit.ts';
+import { type Event, listOf, Model, type Outcome } from './model.testkit.ts';
+import { laneOf, type Step, signalOf, type Tree } from './program.testkit.ts';
 import { World } from './world.testkit.ts';
 
 const { program } = fc.letrec<{ tree: Tree; program: readonly Step[] }>(tie => ({

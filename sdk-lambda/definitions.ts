@@ -74,7 +74,7 @@ export interface HandlerDefinition {
   readonly codec?: JournalValueCodec | undefined;
 }
 
-interface DefinitionParts {
+interface DefinitionFacts {
   readonly kind: DefinitionKind;
   readonly name: string;
   /** `this` of the handlers, so that they can call each other. */
@@ -89,19 +89,19 @@ interface DefinitionParts {
 
 /** What `service`, `object` and `workflow` return behind their types. */
 export class Definition {
-  readonly parts: DefinitionParts;
+  readonly facts: DefinitionFacts;
   readonly name: string;
 
-  constructor(parts: DefinitionParts) {
-    this.parts = parts;
-    this.name = parts.name;
+  constructor(facts: DefinitionFacts) {
+    this.facts = facts;
+    this.name = facts.name;
   }
 
   /** With the options of the definition, and of its endpoint, where it has none of its own. */
   handler(name: string, defaults?: DefaultServiceOptions): HandlerDefinition | undefined {
-    const handler = this.parts.handlers.get(name);
+    const handler = this.facts.handlers.get(name);
     if (!handler) return undefined;
-    const options = { ...defaults, ...this.parts.options };
+    const options = { ...defaults, ...this.facts.options };
     // Of hooks the handler has its own within the others.
     const hooks = [...(options.hooks ?? []), ...(handler.options.hooks ?? [])];
     return { ...handler, options: { ...options, ...handler.options, hooks } };
@@ -121,7 +121,7 @@ function define(
   spec: DefinitionSpec,
   kindOf: (name: string, marked: HandlerKind | undefined) => HandlerKind | undefined,
   commands: Commands,
-  createContext: DefinitionParts['createContext'],
+  createContext: DefinitionFacts['createContext'],
 ): Definition {
   const name = checkedName(kind, SERVICE_NAME, spec.name);
   const handlers = new Map<string, HandlerDefinition>();
@@ -145,7 +145,7 @@ const SERVICE_NAME = /^([a-z]|_[a-z\d])[\w.-]*$/i;
 const HANDLER_NAME = /^([a-z]|_[a-z\d])\w*$/i;
 
 function checkedName(what: string, pattern: RegExp, name: string): string {
-  if (!pattern.test(name)) refuse(`"${name}" is not a valid ${what} name: it must match ${pattern}.`);
+  if (!pattern.test(name)) refuse(`"${name}" is no ${what} name: it must match ${pattern}.`);
   return name;
 }
 
@@ -278,7 +278,7 @@ export function workflow<P extends string, M>(definition: {
     WORKFLOW_COMMANDS,
     (parts, kind) => new WorkflowKeyedContext(parts, kind === 'shared'),
   );
-  const run = defined.parts.handlers.get('run');
+  const run = defined.facts.handlers.get('run');
   if (run === undefined) refuse(`Workflow ${definition.name} has no handler named run.`);
   if (run.options.idempotencyRetention !== undefined)
     refuse(

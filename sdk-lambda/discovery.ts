@@ -61,7 +61,7 @@ export function buildManifest(
   version: number,
   { protocolMode, lambdaCompression }: AdapterTraits,
 ): object | string {
-  const services = [...definitions].map(({ parts }) => describeService(parts, defaults));
+  const services = [...definitions].map(({ facts }) => describeService(facts, defaults));
   const unsupported = services
     .flatMap(service => [service, ...service.handlers])
     .flatMap(Object.entries)
@@ -77,9 +77,9 @@ export function buildManifest(
   );
 }
 
-function describeService(parts: Definition['parts'], defaults: DefaultServiceOptions) {
-  const { name, kind, handlers, description, metadata } = parts;
-  const options = { ...defaults, ...parts.options };
+function describeService(facts: Definition['facts'], defaults: DefaultServiceOptions) {
+  const { name, kind, handlers, description, metadata } = facts;
+  const options = { ...defaults, ...facts.options };
   return {
     ...describe(name, kind === 'object' ? 'VIRTUAL_OBJECT' : kind, { ...options, description, metadata }),
     handlers: [...handlers.values()].map(handler => describeHandler(handler, options)),

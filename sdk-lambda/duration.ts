@@ -1,4 +1,6 @@
 /** Lengths of time as users write them. Fields add up. */
+import { SdkUsageError } from './coded-error.ts';
+
 /** A length of time: the sum of its fields. In place of one, a number is milliseconds. */
 export interface Duration {
   /** Of 24 hours. */
@@ -20,4 +22,11 @@ export function toMillis(duration: Duration | number): number {
   if (typeof duration !== 'object' || duration === null) return Number.NaN;
   const { days = 0, hours = 0, minutes = 0, seconds = 0, milliseconds = 0 } = duration;
   return days * 86_400_000 + hours * 3_600_000 + minutes * 60_000 + seconds * 1000 + milliseconds;
+}
+
+/** Throws when it is none. */
+export function validMillis(duration: Duration | number): number {
+  const millis = toMillis(duration);
+  if (!Number.isFinite(millis)) throw new SdkUsageError('HF_SDK_ARGUMENT', `${millis} is no duration.`);
+  return millis;
 }

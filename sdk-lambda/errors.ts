@@ -83,11 +83,19 @@ export class RetryableError extends RestateError {
   }
 }
 
-/** The delay that an error asks for. */
+/**
+ * What an error asks for. Of ours by its own fields and not by its class, so that a bundle has only those classes that
+ * its handlers throw.
+ */
+const wish = (error: unknown): Partial<RetryableError> => (error instanceof RestateError ? error : {});
+
+/** The delay of a RetryableError. */
 export function retryAfterMs(thrown: unknown): number | undefined {
-  const after = thrown instanceof RetryableError ? thrown.retryAfter : undefined;
-  return after === undefined ? undefined : toMillis(after);
+  const { retryAfter } = wish(thrown);
+  return retryAfter === undefined ? undefined : toMillis(retryAfter);
 }
+
+export const isPause = (thrown: unknown): boolean => wish(thrown).name === 'PauseError';
 
 /**
  * For closures of `run`: no retry of the closure will help, a person has to look. Pauses the invocation; the run's own
@@ -112,6 +120,25 @@ export function asError(thrown: unknown): Error {
   } catch {
     // Circular, a BigInt, or a getter that throws.
     return new Error(`Non-Error value of type ${typeof thrown}`);
+  }
+}
+
+/** What was thrown, and as what it is a result, if it is one. */
+export interface Classified {
+  readonly error: Error;
+  readonly terminal?: TerminalError | undefined;
+}
+
+/** `asTerminal` is user code too: what it throws fails the attempt. */
+export function classify(
+  thrown: unknown,
+  asTerminal?: (error: unknown) => TerminalError | undefined,
+): Classified {
+  try {
+    const terminal = thrown instanceof TerminalError ? thrown : asTerminal?.(thrown);
+    return { error: asError(thrown), terminal };
+  } catch (fromUser) {
+    return { error: asError(fromUser) };
   }
 }
 

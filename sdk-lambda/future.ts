@@ -50,14 +50,14 @@ export function futureOf<L extends Waited>(
 /** Levels that the server takes. */
 const LEVELS_MAX = 1000;
 
-export function leavesOf<L extends Waited>(awaited: Awaited<L>): Set<L> {
+export function leavesOf<L extends Waited>(awaited: L | Pick<FutureNode<L>, 'of'> | undefined): Set<L> {
   const leaves = new Set<L>();
-  collectLeaves(awaited, leaves);
+  if (awaited) collectLeaves(awaited, leaves);
   return leaves;
 }
 
 /** Adds the leaves; returns the number of levels. */
-function collectLeaves<L extends Waited>(awaited: Awaited<L>, into: Set<L>): number {
+function collectLeaves<L extends Waited>(awaited: L | Pick<FutureNode<L>, 'of'>, into: Set<L>): number {
   if (!('of' in awaited)) {
     into.add(awaited);
     return 0;

@@ -7,6 +7,7 @@
  *   function may run.
  */
 import type { Attempt } from './attempt.ts';
+import { SdkUsageError } from './coded-error.ts';
 import type { Request } from './context/context.ts';
 import { RestateError } from './errors.ts';
 
@@ -37,23 +38,25 @@ export type HooksProvider = (ctx: {
 }) => Hooks;
 
 /** The handler within its hooks. */
-export async function withHooks<T>(
+export async function withHooks(
   attempt: Attempt,
   providers: readonly HooksProvider[],
   request: Request,
-  handler: () => Promise<T>,
-): Promise<T> {
-  const release = attempt.hold();
+  handler: () => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  attempt.isHeld = true;
   try {
     const recordedSteps = attempt.machine.lastRecordedIndex;
     attempt.interceptors = providers.map(provider => provider({ request, recordedSteps }).interceptor ?? {});
-    return await intercepted(
-      attempt.interceptors,
-      (interceptor, next) => (interceptor.handler ? interceptor.handler(next) : next()),
-      () => unlessOver(attempt, handler),
-    );
+    const result = await intercepted(attempt.interceptors, 'handler', [], async () => {
+      attempt.result = await unlessOver(attempt, handler);
+      return attempt.result;
+    });
+    if (!result) throw new SdkUsageError('HF_SDK_HOOK', 'A hook must await next() and rethrow.');
+    return result;
   } finally {
-    release();
+    attempt.isHeld = false;
+    attempt.schedule();
   }
 }
 
@@ -81,15 +84,19 @@ const unlessOver = <T>({ completedSignal, machine }: Attempt, handler: () => Pro
     handler().then(resolve, reject);
   });
 
+type Hook = (...args: readonly [...name: string[], next: () => Promise<void>]) => Promise<void>;
+
 /** Runs `body` with the interceptors around it, the first one outermost. */
 export async function intercepted<T>(
   interceptors: readonly Interceptor[],
-  around: (interceptor: Interceptor, next: () => Promise<void>) => Promise<void>,
+  kind: keyof Interceptor,
+  name: readonly string[],
   body: () => T | Promise<T>,
 ): Promise<T> {
   let result!: T;
   await interceptors.reduceRight<() => Promise<void>>(
-    (next, interceptor) => async () => around(interceptor, next),
+    (next, interceptor) => async () =>
+      interceptor[kind] ? (interceptor as Record<typeof kind, Hook>)[kind](...name, next) : next(),
     async () => {
       result = await body();
     },

@@ -5,7 +5,7 @@
  * Invariant: what may run user code, or tells what is deployed, is past the check of the request's identity before
  * anything else of it is looked at.
  */
-import { contentTypeOf, ProtocolError } from '@holdfast/protocol';
+import { contentTypeOf, ErrorMessage, ProtocolError, scratchFrame } from '@holdfast/protocol';
 import { withPage } from './coded-error.ts';
 import type { Definition, HandlerDefinition } from './definitions.ts';
 import {
@@ -16,12 +16,15 @@ import {
   VERSIONS,
 } from './discovery.ts';
 import type { Endpoint } from './endpoint.ts';
+import { asError } from './errors.ts';
 import {
   type AttemptRequest,
   type InvocationPorts,
   type InvocationRequest,
   runAttempt,
+  undecodableMessage,
 } from './invocation.ts';
+import { USER_ERROR } from './machine/failure.ts';
 
 /** A request without its body. */
 export interface EndpointRequestHead {
@@ -78,23 +81,20 @@ export async function handleRequest(
 }
 
 /** What a request asks for, or the answer to it when it asks for no attempt or is refused. Its body is not needed. */
-export function openRequest(
+export async function openRequest(
   endpoint: Endpoint,
   { path, headers }: EndpointRequestHead,
   traits: AdapterTraits,
   now: () => number,
-): EndpointResponse | Opened | Promise<EndpointResponse | Opened> {
+): Promise<EndpointResponse | Opened> {
   const [, route, service, handler] = ROUTE.exec(`/${path}`) ?? [];
   if (!route) return refuse(404, `no route for ${path}`);
   if (route === 'health') return respond(200, 'text/plain', 'OK');
-  const open = () =>
-    service && handler
-      ? find(endpoint, service, handler, headers['content-type'])
-      : discover(endpoint, headers['accept'], traits);
-  if (!endpoint.verify) return open();
-  return endpoint
-    .verify(headers, `/${route}`, now())
-    .then(refusal => (refusal ? refuse(401, withPage(`${refusal}.`, 'HF_SDK_IDENTITY')) : open()));
+  const refusal = await endpoint.verify?.(headers, `/${route}`, now());
+  if (refusal) return refuse(401, withPage(`${refusal}.`, 'HF_SDK_IDENTITY'));
+  return service && handler
+    ? find(endpoint, service, handler, headers['content-type'])
+    : discover(endpoint, headers['accept'], traits);
 }
 
 function discover(
@@ -110,22 +110,22 @@ function discover(
   return respond(200, manifestContentType(version), JSON.stringify(manifest), traits.headers);
 }
 
-function find(
+async function find(
   endpoint: Endpoint,
   serviceName: string,
   handlerName: string,
   contentType: string | string[] | undefined,
-): EndpointResponse | Opened | Promise<EndpointResponse | Opened> {
+): Promise<EndpointResponse | Opened> {
   const version = VERSIONS.find(known => contentType === contentTypeOf(known));
   if (!version) return refuse(415, `unsupported content-type: ${contentType}`);
   const service = endpoint.service(serviceName);
   const handler = service?.handler(handlerName, endpoint.defaults);
   if (!service || !handler) return refuse(404, `no handler ${serviceName}/${handlerName}`);
-  if (!endpoint.codec) return { service, handler, version };
-  return endpoint.codec().then(
-    codec => ({ service, handler: { ...handler, codec }, version }),
-    error => refuse(500, error.message),
-  );
+  try {
+    return { service, handler: { ...handler, codec: await endpoint.codec?.() }, version };
+  } catch (error) {
+    return failure(version, asError(error).message);
+  }
 }
 
 /** One attempt at an invocation, in process: what simulators and tests call. No transport, no timers. */
@@ -150,8 +150,7 @@ export async function answer(
     const body = await runAttempt(service, handler, version, invocation);
     return { status: 200, headers: answerHeaders(version), body };
   } catch (error) {
-    if (error instanceof ProtocolError)
-      return refuse(500, `The request body does not decode: ${error.message}`);
+    if (error instanceof ProtocolError) return refuse(500, undecodableMessage(error));
     throw error;
   }
 }
@@ -169,6 +168,12 @@ const respond = (
   status,
   headers: { ...headersOf(contentType), ...more },
   body: encoder.encode(text),
+});
+/** A failed attempt: what refuses the request itself would pause its invocation after a few times. */
+export const failure = (version: number, message: string, code = USER_ERROR): EndpointResponse => ({
+  status: 200,
+  headers: answerHeaders(version),
+  body: scratchFrame(ErrorMessage, { code, message }).slice(),
 });
 export const refuse = (status: number, message: string): EndpointResponse =>
   respond(status, 'application/json', JSON.stringify({ message }));

@@ -46,16 +46,15 @@ export function verifierOf(keys: readonly string[]): Verify {
         raw.map(bytes => crypto.subtle.importKey('raw', bytes, ALGORITHM, false, ['verify'])),
       );
       claims = await claimsOf(token, await imported);
-      if (!claims) return 'The token is malformed, or signed by none of the keys';
+      if (!claims) return 'The token is malformed, or signed by no key';
       if (cache.size === CACHED_MAX) cache.clear();
       cache.set(token, claims);
     }
     const { aud, nbf, exp } = claims;
-    if (aud !== audience) return `The token is for ${aud}, not ${audience}`;
     const second = nowMs / 1000;
-    return second >= nbf && second < exp
+    return aud === audience && second >= nbf && second < exp
       ? undefined
-      : `The token is valid from ${nbf} to ${exp}, not at ${second}`;
+      : `The token is for ${aud} from ${nbf} to ${exp}, not for ${audience} at ${second}`;
   };
 }
 

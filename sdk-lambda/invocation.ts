@@ -30,9 +30,11 @@ export interface InvocationPorts {
 /** Of platforms that stop a function after a time. */
 export interface TimeLimit {
   /** When user code has to stop so that there is time for the answer, by `now`. */
-  readonly stopAt: number;
+  readonly usableUntil: number;
+  /** How long that is from the beginning of the request. */
+  readonly usableMs: number;
   /** Calls back then, and once more when hooks are no longer waited for. Returns what prevents it. */
-  schedule(callback: () => void): () => void;
+  onTimeout(callback: () => void): () => void;
 }
 
 /** An attempt at a handler that was found. */
@@ -74,8 +76,8 @@ export async function runAttempt(
   machine.inputClosed();
   if (machine.ready) {
     const { now, defer = drainMicrotasks, timeLimit } = invocation;
-    const attempt = attemptOf(machine, handler, now, defer, timeLimit?.stopAt);
-    const cancelTimer = timeLimit?.schedule(() => attempt.outOfTime());
+    const attempt = attemptOf(machine, handler, now, defer, timeLimit);
+    const cancelTimer = timeLimit?.onTimeout(() => attempt.outOfTime());
     startHandler(attempt, service, handler, invocation);
     await attempt.done;
     cancelTimer?.();
@@ -84,17 +86,17 @@ export async function runAttempt(
 }
 
 export const machineOf = (
-  { parts }: Definition,
+  { facts }: Definition,
   { options, codec }: HandlerDefinition,
   version: number,
-): Machine => new Machine(version, parts.commands, options.onJournalMismatchErrors, codec);
+): Machine => new Machine(version, facts.commands, options.onJournalMismatchErrors, codec);
 
 export function attemptOf(
   machine: Machine,
   { options, codec }: HandlerDefinition,
   now: () => number,
   defer: Defer,
-  stopAt?: number,
+  timeLimit?: TimeLimit,
 ): Attempt {
   const guarded: Defer = callback =>
     defer(() => {
@@ -109,7 +111,7 @@ export function attemptOf(
         callback();
       }
     });
-  const attempt = new Attempt(machine, { now, defer: guarded, options, stopAt, codec });
+  const attempt = new Attempt(machine, { now, defer: guarded, options, timeLimit, codec });
   return attempt;
 }
 
@@ -117,7 +119,9 @@ const PROTOCOL_VIOLATION = 571;
 
 /** Ends the attempt on a machine that was given what does not decode. */
 export const undecodable = (machine: Machine, error: ProtocolError): void =>
-  machine.fail({ code: PROTOCOL_VIOLATION, message: `The request body does not decode: ${error.message}` });
+  machine.fail({ code: PROTOCOL_VIOLATION, message: undecodableMessage(error) });
+export const undecodableMessage = ({ message }: ProtocolError): string =>
+  `The request body does not decode: ${message}`;
 
 const INPUT_ERROR = 400;
 /** Presigned URLs, tokens that are still valid and the pseudo headers of HTTP/2 are not for user code. */
@@ -147,7 +151,7 @@ export function startHandler(
     console: parts.console ?? console,
     logger: parts.logger,
   };
-  const context = service.parts.createContext(contextParts, handler.kind);
+  const context = service.facts.createContext(contextParts, handler.kind);
   attempt.context = context;
   const run = async () => {
     let argument: unknown;
@@ -160,7 +164,7 @@ export function startHandler(
         errorCode: INPUT_ERROR,
       });
     }
-    const { self } = service.parts;
+    const { self } = service.facts;
     const value = await attempt.insideHandler(async () => handler.fn.call(self, context, argument));
     for (const { relatedCommandName = '' } of attempt.runs.forgotten) {
       const message = `run "${relatedCommandName}" was not awaited: its closure did not run.`;
@@ -179,8 +183,6 @@ function createRequest(
   { attemptHeaders, extraArgs }: Pick<InvocationRequest, 'attemptHeaders' | 'extraArgs'>,
 ): Request {
   const { start, input } = attempt.machine;
-  let headers: ReadonlyMap<string, string> | undefined;
-  let ofAttempt: Request['attemptHeaders'] | undefined;
   const { key } = start;
   const target: Target = {
     service: service.name,
@@ -191,16 +193,10 @@ function createRequest(
   return {
     target,
     id: start.debugId as InvocationId,
-    get headers() {
-      headers ??= new Map(input.headers.map(({ key, value }) => [key, value]));
-      return headers;
-    },
-    get attemptHeaders() {
-      ofAttempt ??= new Map(
-        Object.entries(attemptHeaders ?? {}).filter(([name]) => !OF_TRANSPORT.test(name)),
-      );
-      return ofAttempt;
-    },
+    headers: new Map(input.headers.map(({ key, value }) => [key, value])),
+    attemptHeaders: new Map(
+      Object.entries(attemptHeaders ?? {}).filter(([name]) => !OF_TRANSPORT.test(name)),
+    ),
     body: input.value ?? EMPTY,
     extraArgs: extraArgs ?? [],
     idempotencyKey: start.idempotencyKey,

@@ -3,8 +3,7 @@
  *
  * Invariant: nothing is made of a body, and no URL of a request is looked at, before the request's identity is known.
  */
-import * as zlib from 'node:zlib';
-import { EMPTY, ErrorMessage, scratchFrame } from '@holdfast/protocol';
+import { EMPTY } from '@holdfast/protocol';
 import { withPage } from './coded-error.ts';
 import type { AdapterTraits } from './discovery.ts';
 import {
@@ -15,7 +14,7 @@ import {
   endpointOf,
 } from './endpoint.ts';
 import { asError } from './errors.ts';
-import { answer, answerHeaders, type EndpointResponse, openRequest } from './http.ts';
+import { answer, type EndpointResponse, failure, openRequest } from './http.ts';
 import type { TimeLimit } from './invocation.ts';
 import { REQUEST_BYTES_MAX } from './limits.ts';
 import { joinParts, upload } from './offload.ts';
@@ -64,19 +63,20 @@ export interface LambdaEndpoint extends EndpointBuilder<LambdaEndpoint> {
 /** The same, one service at a time. */
 export const endpoint = (): LambdaEndpoint => builderOf(target => ({ handler: () => handlerOf(target) }));
 
-/** Node has it since 22.15. */
-const hasZstd = zlib.zstdDecompressSync !== undefined;
+/** Loaded by those who use it: a cold start would wait for it longer than for half of the SDK. */
+const zlib = () => process.getBuiltinModule('node:zlib');
 const TRAITS: AdapterTraits = {
   protocolMode: 'REQUEST_RESPONSE',
-  lambdaCompression: hasZstd ? 'zstd' : undefined,
+  get lambdaCompression() {
+    // Node has it since 22.15.
+    return 'zstdDecompressSync' in zlib() ? 'zstd' : undefined;
+  },
   headers: { 'x-holdfast-offload': '1' },
 };
 /** Below it, compression is not worth its time. */
 const COMPRESSED_ABOVE_BYTES = 3 * 1024 * 1024;
 /** Lambda takes 6 MB of response: this in base64, and what is around it. */
 const BODY_BYTES_MAX = 4_500_000;
-const TRANSFER_FAILED = 500;
-const PAYLOAD_TOO_LARGE = 413;
 
 const now = (): number => Date.now();
 
@@ -89,12 +89,17 @@ function timeLimitOf(context: unknown): TimeLimit | undefined {
   const left = (
     context as { getRemainingTimeInMillis?: () => number } | undefined
   )?.getRemainingTimeInMillis?.();
-  if (left === undefined) return undefined;
+  // Mocks say anything; timers take 31 bits.
+  if (!(left && left > 0 && left < 2 ** 31)) return undefined;
   const usable = left - Math.min(RESERVE_MS_MAX, left * RESERVE_PART);
+  const usableUntil = now() + usable;
   return {
-    stopAt: now() + usable,
-    schedule(callback) {
-      const timers = [usable, (usable + left) / 2].map(afterMs => setTimeout(callback, afterMs));
+    usableUntil,
+    usableMs: usable,
+    onTimeout(callback) {
+      const timers = [0, (left - usable) / 2].map(ms =>
+        setTimeout(callback, Math.max(0, usableUntil - now() + ms)),
+      );
       return () => {
         for (const timer of timers) clearTimeout(timer);
       };
@@ -109,25 +114,18 @@ function handlerOf(target: Endpoint): LambdaHandler {
     const path = event.path ?? event.rawPath ?? '/';
     const opened = await openRequest(target, { path, headers }, TRAITS, now);
     if ('status' in opened) return envelope(opened);
-    const { version } = opened;
     // What a body in either direction throws is about what is outside: bytes that do not decode, an object store.
     const failed = (error: unknown) =>
       failure(
-        version,
-        TRANSFER_FAILED,
+        opened.version,
         withPage(`A body was not moved: ${asError(error).message}.`, 'HF_SDK_TRANSFER'),
       );
-    let body: Uint8Array;
-    try {
-      body = await bodyOf(event, headers);
-    } catch (error) {
-      return envelope(failed(error));
-    }
+    const body = await bodyOf(event, headers).catch(failed);
+    if ('status' in body) return envelope(body);
     const extraArgs = [context];
     const attempt = { now, logger: target.logger, body, attemptHeaders: headers, extraArgs, timeLimit };
     const response = await answer(opened, attempt);
-    if (response.body.length <= COMPRESSED_ABOVE_BYTES) return envelope(response);
-    return envelope(await fitting(response, headers, version).catch(failed));
+    return envelope(await fitting(response, headers, opened.version).catch(failed));
   };
 }
 
@@ -136,13 +134,17 @@ type Headers = NonNullable<LambdaEvent['headers']>;
 async function bodyOf({ body, isBase64Encoded }: LambdaEvent, headers: Headers): Promise<Uint8Array> {
   let bytes: Uint8Array = Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
   const encoding = headers['content-encoding'];
-  if (encoding === 'zstd' && hasZstd)
-    bytes = zlib.zstdDecompressSync(bytes, { maxOutputLength: REQUEST_BYTES_MAX });
-  else if (encoding) throw new Error(`this function cannot decode ${encoding}`);
+  if (encoding) {
+    const decode = encoding === 'zstd' && zlib().zstdDecompressSync;
+    if (!decode) throw new Error(`this function cannot decode ${encoding}`);
+    bytes = decode(bytes, { maxOutputLength: REQUEST_BYTES_MAX });
+  }
   return headers['x-holdfast-body'] === 'parts' ? joinParts(bytes) : bytes;
 }
 
 /** A large answer as Lambda can carry it, or a failure of the attempt that says why it cannot. */
+const PAYLOAD_TOO_LARGE = 413;
+
 async function fitting(
   response: EndpointResponse,
   headers: Headers,
@@ -154,32 +156,26 @@ async function fitting(
     headers: { ...response.headers, ...told },
     body: by,
   });
-  if (hasZstd && headers['accept-encoding']?.includes('zstd')) {
-    const compressed = zlib.zstdCompressSync(body);
-    if (compressed.length <= BODY_BYTES_MAX) return replaced(compressed, { 'content-encoding': 'zstd' });
-  }
+  if (body.length <= COMPRESSED_ABOVE_BYTES) return response;
+  const compressed = headers['accept-encoding']?.includes('zstd') && zlib().zstdCompressSync?.(body);
+  if (compressed && compressed.length <= BODY_BYTES_MAX)
+    return replaced(compressed, { 'content-encoding': 'zstd' });
   if (body.length <= BODY_BYTES_MAX) return response;
   const url = headers['x-holdfast-upload'];
   if (url) return replaced(EMPTY, await upload(url, body));
   return failure(
     version,
-    PAYLOAD_TOO_LARGE,
     withPage(
-      `The answer has ${body.length} bytes; Lambda takes ${BODY_BYTES_MAX} (6 MB in base64). Pass references to large values.`,
+      `The answer has ${body.length} bytes; Lambda takes 6 MB in base64. Pass references.`,
       'HF_SDK_TOO_LARGE',
     ),
+    PAYLOAD_TOO_LARGE,
   );
 }
-
-const failure = (version: number, code: number, message: string): EndpointResponse => ({
-  status: 200,
-  headers: answerHeaders(version),
-  body: scratchFrame(ErrorMessage, { code, message }).slice(),
-});
 
 const envelope = ({ status, headers, body }: EndpointResponse): LambdaResponse => ({
   statusCode: status,
   headers,
   isBase64Encoded: true,
-  body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'),
+  body: Buffer.from(body).toString('base64'),
 });

@@ -7,28 +7,10 @@
  * - One notification at a time. What is there already when something is first awaited counts in the order of the list.
  * - A combination asks its children in their order, and no further ones once it is decided. A mapper runs once.
  * - A signal goes to the promise that was awaited first of those that are still waited for; the next one to the next.
- * - A cancellation waits for the ids of the calls, rejects whatever user code waits for, and lets the rest be.
+ * - A cancellation waits for the ids of the calls, and what comes after it waits for it. It rejects whatever user code
+ *   waits for, and lets the rest be.
  */
-export type Tree =
-  | { readonly kind: 'sleep' | 'awakeable' | 'call' | 'signal' }
-  | { readonly kind: 'run'; readonly fails: boolean }
-  /** A promise that was kept, the only one in its tree; a sleep where there is none. */
-  | { readonly kind: 'kept'; readonly which: number }
-  | { readonly kind: 'all' | 'race' | 'any' | 'allSettled'; readonly of: readonly Tree[] }
-  | { readonly kind: 'timeout'; readonly of: readonly [Tree] }
-  | { readonly kind: 'map'; readonly of: readonly [Tree]; readonly to: Mapping };
-export type Mapping = 'value' | 'failure' | 'step' | 'later' | 'afterAStep';
-
-export type Step =
-  | { readonly kind: 'await' | 'forget' | 'keep'; readonly what: Tree }
-  | { readonly kind: 'awaitKept'; readonly which: number }
-  | { readonly kind: 'both' | 'either'; readonly left: readonly Step[]; readonly right: readonly Step[] };
-
-/** Branches have letters in their paths; signals have the name of the branch that waits for them. */
-export const branchOf = (path: string): string => /^(\d+[lr])*/.exec(path)?.[0] ?? '';
-/** What is in order. Mappers, whose steps have such names, come whenever there is something to map. */
-export const laneOf = (path: string): string => (path.endsWith('!') ? path : branchOf(path));
-export const signalOf = (path: string): string => `a${branchOf(path)}`;
+import { laneOf, type Mapping, type Step, signalOf, type Tree } from './program.testkit.ts';
 
 export type Outcome =
   | { readonly value: unknown; readonly error?: never }
@@ -87,8 +69,8 @@ export class Model {
   /** What goes on by itself, one after the other. */
   readonly #later: (() => void)[] = [];
   #calls: string[] = [];
-  #cancellations = 0;
-  #held: Event[] = [];
+  readonly #queue: Event[] = [];
+  readonly #arrived = new Set<string>();
 
   constructor(program: readonly Step[]) {
     this.#main = this.#start(this.#program(program));
@@ -100,15 +82,13 @@ export class Model {
   }
 
   happens(event: Event): void {
-    if ('cancel' in event) this.#cancellations++;
-    else {
-      if ('leaf' in event && !this.#known.has(event.leaf)) this.#known.set(event.leaf, event.outcome);
-      if (this.#cancellations > 0) this.#held.push(event);
-      else this.#deliver(event);
-    }
-    this.#settleDown();
-    while (this.#cancellations > 0 && this.#calls.every(path => this.#known.has(`${path}#id`))) {
-      this.#cancel();
+    if ('leaf' in event) this.#arrived.add(event.leaf);
+    this.#queue.push(event);
+    for (let [next] = this.#queue; next && !this.isOver; [next] = this.#queue) {
+      if (!('cancel' in next)) this.#deliver(next);
+      else if (this.#calls.every(path => this.#arrived.has(`${path}#id`))) this.#cancel();
+      else return;
+      this.#queue.shift();
       this.#settleDown();
     }
   }
@@ -121,6 +101,7 @@ export class Model {
       if (taker) this.#take(taker, event.outcome);
       else listOf(this.#untaken, event.signal).push(event.outcome);
     } else if ('leaf' in event) {
+      if (!this.#known.has(event.leaf)) this.#known.set(event.leaf, event.outcome);
       const leaf = this.#leaves.get(event.leaf);
       if (leaf) leaf.outcome ??= event.outcome;
     }
@@ -128,13 +109,9 @@ export class Model {
   }
 
   #cancel(): void {
-    this.#cancellations--;
     this.cancelledCalls.push(...this.#calls);
     this.#calls = [];
     for (const { waitsFor } of this.#tasks) if (isNode(waitsFor)) waitsFor.awaited = CANCELLED;
-    const held = this.#held;
-    this.#held = [];
-    for (const event of held) this.#deliver(event);
   }
 
   /** Runs user code until it can go no further. */

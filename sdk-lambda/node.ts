@@ -202,14 +202,9 @@ function begin(target: Endpoint, exchange: Exchange): void {
     if ('status' in opened) respond(exchange, opened);
     else run(target, exchange, opened);
   };
-  const fail = (error: unknown) => go(refuse(500, asError(error).message));
-  try {
-    const opened = openRequest(target, { path, headers }, traits, now);
-    if (opened instanceof Promise) opened.then(go, fail);
-    else go(opened);
-  } catch (error) {
-    fail(error);
-  }
+  openRequest(target, { path, headers }, traits, now)
+    .then(go)
+    .catch((error: unknown) => go(refuse(500, asError(error).message)));
 }
 
 /** Reset or closed; the event may be still to come. */

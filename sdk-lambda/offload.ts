@@ -7,7 +7,6 @@
  * is sent to or fetched from anything but https, or this machine outside of Lambda, where its API listens; what is in
  * memory at once is REQUEST_BYTES_MAX. Without identity keys whoever may call the function may send such headers.
  */
-import { createHash } from 'node:crypto';
 import { asError } from './errors.ts';
 import { REQUEST_BYTES_MAX } from './limits.ts';
 
@@ -27,17 +26,17 @@ const FIRST_DELAY_MS = 50;
 const TIMEOUT_MS = 30_000;
 const LOCAL = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?\//;
 
-const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+/** By WebCrypto, which is there: `node:crypto` takes longer to load than all of the SDK. */
+const digest = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
+  Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex');
 
 /** The body whose parts `list` names. Throws what went wrong. */
 export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
-  const { parts } = JSON.parse(Buffer.from(list).toString()) as { parts: readonly Part[] };
+  const { parts } = JSON.parse(Buffer.from(list).toString()) as { parts: Part[] };
   let length = 0;
-  const jobs = parts.map(part => {
-    const { inline, bytes } = part;
-    const from = length;
+  const ends = parts.map(({ inline, bytes }) => {
     length += inline === undefined ? Math.max(0, Number(bytes)) : Buffer.byteLength(inline, 'base64');
-    return [part, from, length] as const;
+    return length;
   });
   // What is not a number is not less either.
   if (!(length <= REQUEST_BYTES_MAX && parts.length <= PARTS_MAX))
@@ -45,10 +44,10 @@ export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
       `${length} bytes in ${parts.length} parts are more than ${REQUEST_BYTES_MAX} in ${PARTS_MAX}`,
     );
   const body = Buffer.alloc(length);
-  const queue = jobs.values();
+  const queue = parts.entries();
   const worker = async () => {
-    for (const [{ inline, url, sha256 }, from, to] of queue) {
-      const room = body.subarray(from, to);
+    for (const [i, { inline, url, sha256 }] of queue) {
+      const room = body.subarray(ends[i - 1] ?? 0, ends[i]);
       if (inline === undefined) await transfer(url, {}, room, sha256);
       else room.write(inline, 'base64');
     }
@@ -57,22 +56,28 @@ export async function joinParts(list: Uint8Array): Promise<Uint8Array> {
     await Promise.all(Array.from({ length: PARALLEL_MAX }, worker));
   } finally {
     // After a failure the others fetch nothing more.
-    jobs.length = 0;
+    parts.length = 0;
   }
   return body;
 }
 
 /** Puts an answer there; the headers that tell of it. Throws what went wrong. */
 export async function upload(url: string, body: Uint8Array): Promise<Record<string, string>> {
-  await transfer(url, { method: 'PUT', body: body as Uint8Array<ArrayBuffer> });
-  return { 'x-holdfast-body-sha256': digest(body), 'x-holdfast-body-bytes': `${body.length}` };
+  const content = body as Uint8Array<ArrayBuffer>;
+  await transfer(url, { method: 'PUT', body: content });
+  return { 'x-holdfast-body-sha256': await digest(content), 'x-holdfast-body-bytes': `${body.length}` };
 }
 
 /**
  * Fills `room`, if there is one. Repeated after failures that may pass: what is stored under a URL does not change, and
  * no more does what is put there.
  */
-async function transfer(url: string, init: RequestInit, room?: Uint8Array, sha256?: string): Promise<void> {
+async function transfer(
+  url: string,
+  init: RequestInit,
+  room?: Uint8Array<ArrayBuffer>,
+  sha256?: string,
+): Promise<void> {
   let failure = 'neither https nor this machine';
   const isAllowed = /^https:/.test(url) || (!process.env['AWS_LAMBDA_RUNTIME_API'] && LOCAL.test(url));
   for (let retry = 0; retry <= RETRIES && isAllowed; retry++) {
@@ -88,7 +93,7 @@ async function transfer(url: string, init: RequestInit, room?: Uint8Array, sha25
           at += chunk.length;
           if (at > room.length) break;
         }
-        if (at === room.length && digest(room) === sha256) return;
+        if (at === room.length && (await digest(room)) === sha256) return;
         failure = 'not what was announced';
       } else {
         failure = `status ${status}`;

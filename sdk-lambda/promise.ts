@@ -32,10 +32,12 @@ export interface PromiseHost {
   via: unknown;
   /** Throws where nothing of the attempt may be waited for, such as inside a closure of `run`. */
   assertUsable(): void;
-  /** User code has come to wait for this node, which may have settled already. */
+  /** User code has come to wait for this node. */
   rootAwaited(root: Durable<unknown>): void;
   /** User code that waited for this node goes on. */
   rootSettled(root: Durable<unknown>): void;
+  /** What is to be done has changed. */
+  schedule(): void;
   /** User code that nobody waited for goes on: a mapper that has returned a promise. */
   mapperRuns(): void;
   /** Registers an awaited leaf; its result, if it is there already. */
@@ -109,8 +111,7 @@ export abstract class Durable<T> implements Promise<T> {
 
   /** Whether user code waits for this node or for something above it. */
   get isAwaited(): boolean {
-    if (this.state !== PENDING) return false;
-    return this.#isRoot || this.#edges?.some(({ parent }) => parent.isAwaited) === true;
+    return this.state === PENDING && (this.#isRoot || !!this.#edges?.some(({ parent }) => parent.isAwaited));
   }
 
   /** Rejects for those who wait. What they waited for goes on, and what is made of it later gets the result. */
@@ -146,12 +147,16 @@ export abstract class Durable<T> implements Promise<T> {
     this.outcome = outcome;
     if (this.#isRoot) {
       this.#leaveRoots();
-      if (state === FULFILLED) this.#resolve?.(outcome);
-      else this.#reject?.(outcome);
+      this.#tell();
     }
     const edges = this.#edges;
     this.#edges = undefined;
     for (const { parent, index } of edges ?? []) parent.childSettled(index, this);
+  }
+
+  #tell(): void {
+    if (this.state === FULFILLED) this.#resolve?.(this.outcome);
+    else this.#reject?.(this.outcome);
   }
 
   // biome-ignore lint/suspicious/noThenProperty: being awaitable is the point
@@ -180,10 +185,10 @@ export abstract class Durable<T> implements Promise<T> {
       this.#resolve = resolve;
       this.#reject = reject;
     }).catch(place);
-    if (this.state === FULFILLED) this.#resolve?.(this.outcome);
-    else if (this.state === REJECTED) this.#reject?.(this.outcome);
-    else this.#isRoot = true;
-    this.host?.rootAwaited(this);
+    this.#isRoot = this.state === PENDING;
+    if (this.#isRoot) this.host?.rootAwaited(this);
+    else this.#tell();
+    this.host?.schedule();
     return this.#native;
   }
 
@@ -340,7 +345,6 @@ export class Combinator extends Durable<unknown> {
   }
 
   override childSettled(index: number, { state, outcome }: Durable<unknown>): void {
-    if (this.state !== PENDING) return;
     if (RULES[this.#rule].ends.includes(state)) {
       if (this.#rule === 'timeout' && index === TIMER)
         this.settle(REJECTED, unplacedError(new TimeoutError()));

@@ -98,7 +98,7 @@ test.each<[string, Handler, JournalSpec, string[]]>([
     [
       'SleepCommand',
       'RunCommand',
-      expect.stringMatching(/^Error 500 The context was used inside a closure.* at 2$/),
+      expect.stringMatching(/^Error 500 The context of inv_1test was used inside a closure.* at 2$/),
     ],
   ],
   [

@@ -12,13 +12,15 @@
  * - What does not fit into the function's remaining time is not started. That needs the next attempt, which comes as
  *   soon as something is stored, and otherwise as a retry.
  */
-import type { WireFailure } from '@holdfast/protocol';
+import type { WireFailure, WireNotification } from '@holdfast/protocol';
 import { SdkUsageError, withPage } from './coded-error.ts';
-import { PauseError, retryAfterMs, type TerminalError } from './errors.ts';
+import { type Classified, isPause, retryAfterMs, type TerminalError } from './errors.ts';
 import { type AttemptFailure, type CommandRef, USER_ERROR } from './machine/failure.ts';
-import type { Machine, Outcome, Received } from './machine/machine.ts';
+import type { Machine, Outcome } from './machine/machine.ts';
 import { type RunRetryPolicy, retryRun } from './machine/run-retry.ts';
 import type { Serde } from './serde.ts';
+
+const BATCH_BYTES_MAX = 1 << 20;
 
 export interface RunRequest {
   readonly id: number;
@@ -30,17 +32,14 @@ export interface RunRequest {
   readonly expectedMs: number;
 }
 
-export interface Classified {
-  readonly error: Error;
-  readonly terminal?: TerminalError | undefined;
-}
-
 /** What the runs need of their attempt. */
 export interface RunHost {
   readonly machine: Machine;
   now(): number;
   /** When user code has to stop, by `now`. */
   readonly stopAt: number;
+  /** How long user code may take in all. */
+  readonly usableMs: number;
   /** Makes a closure execute within its hooks, in the asynchronous context of now, and steps within it be refused. */
   bindRun(closure: () => unknown, name: string): () => unknown;
   classify(thrown: unknown): Classified;
@@ -52,6 +51,7 @@ export interface RunHost {
 }
 
 export class Runs {
+  readonly mark = Symbol();
   readonly #host: RunHost;
   readonly #startedAtMs: number;
   /** To be started, in command order. */
@@ -59,11 +59,10 @@ export class Runs {
   readonly #executing = new Set<RunRequest>();
   /** Batched ones whose results user code has not got yet, in command order. */
   readonly #batch: RunRequest[] = [];
-  /** Results of batched ones that are proposed. */
-  readonly #outcomes = new Map<number, Outcome>();
   /** The run whose result was proposed last. */
   #proposed = 0;
   #proposedBatched = 0;
+  #bytes = 0;
   /** What the attempt ends with once none executes any more. */
   failure: AttemptFailure | undefined;
 
@@ -85,12 +84,13 @@ export class Runs {
   }
 
   /** A result of a batched run, for user code. */
-  takeBatched(): Received | undefined {
-    const id = this.#batch[0]?.id ?? 0;
-    const notification = this.#host.machine.received(id) ?? this.#outcomes.get(id);
-    if (!notification) return undefined;
-    this.#batch.shift();
-    return { id, notification };
+  takeBatched(): WireNotification | undefined {
+    const [first] = this.#batch;
+    if (!first) return undefined;
+    const { machine } = this.#host;
+    const result = machine.received(first.id) ?? machine.proposed(first.id);
+    if (result) this.#batch.shift();
+    return result && { ...result, completionId: first.id };
   }
 
   /** New ones that will not be started if the handler has ended now: it forgot to wait for them. */
@@ -110,7 +110,7 @@ export class Runs {
     const waiting = this.#waiting;
     const isReady = !this.isBatchOpen && this.#isStored(this.#proposedBatched);
     this.#waiting = waiting.filter(run => {
-      const starts = (isReady || run.batched) && this.#host.now() + run.expectedMs <= this.#host.stopAt;
+      const starts = (isReady || run.batched) && this.#fits(run);
       if (starts) this.#execute(run).catch(error => this.#host.crash(error));
       return !starts;
     });
@@ -120,7 +120,15 @@ export class Runs {
   get heldBy(): number | AttemptFailure | undefined {
     const [first] = this.#waiting;
     if (!first) return undefined;
-    return this.#isStored(this.#proposed) ? this.#noTimeFor(first) : this.#proposed;
+    if (!this.#isStored(this.#proposed)) return this.#proposed;
+    return this.#noTimeFor(this.#waiting.find(run => !this.#fits(run)) ?? first);
+  }
+
+  /** In time, and in an answer: one that is too large is lost, with all that was executed for it. */
+  #fits({ expectedMs }: RunRequest): boolean {
+    const { machine, now, stopAt } = this.#host;
+    const isFull = this.#bytes > BATCH_BYTES_MAX && machine.isInputClosed && !this.#isStored(this.#proposed);
+    return !isFull && now() + expectedMs <= stopAt;
   }
 
   #isStored(id: number): boolean {
@@ -128,11 +136,11 @@ export class Runs {
   }
 
   #noTimeFor({ command, expectedMs }: RunRequest): AttemptFailure {
-    const { stopAt, now } = this.#host;
+    const { stopAt, usableMs, now } = this.#host;
     const left = stopAt - now();
     // No attempt is long enough: a person has to look.
-    const behavior = expectedMs > stopAt - this.#startedAtMs ? 'pause' : 'retry';
-    const what = `is not begun: it expects ${expectedMs} ms and ${Math.max(0, left)} ms of the function's time are left`;
+    const behavior = expectedMs > usableMs ? 'pause' : 'retry';
+    const what = `is not begun: it expects ${expectedMs} ms and ${Math.max(0, left)} ms are left`;
     return { ...outOfTime(command, what), behavior };
   }
 
@@ -158,9 +166,8 @@ export class Runs {
   #propose({ id, batched }: RunRequest, outcome: Outcome): void {
     this.#host.machine.propose(id, outcome);
     this.#proposed = id;
-    if (!batched) return;
-    this.#proposedBatched = id;
-    this.#outcomes.set(id, outcome);
+    if (batched) this.#proposedBatched = id;
+    this.#bytes += outcome.value?.length ?? 0;
   }
 
   #failed(run: RunRequest, thrown: unknown): void {
@@ -170,7 +177,7 @@ export class Runs {
       this.#propose(run, { failure: this.#host.wireFailure(terminal ?? error.message) });
       return;
     }
-    const behavior = error instanceof PauseError ? 'pause' : 'retry';
+    const behavior = isPause(error) ? 'pause' : 'retry';
     this.failure ??= { ...failureOf(error, run.command), nextRetryDelayMs: retry.delayMs, behavior };
   }
 
@@ -184,7 +191,7 @@ export class Runs {
     const elapsedMs = earlierMs + this.#host.now() - this.#startedAtMs;
     // A mistake in the use of the SDK is mended by a deployment, and a pause by a person: neither must become the
     // run's result.
-    const isForOthers = error instanceof SdkUsageError || error instanceof PauseError;
+    const isForOthers = error instanceof SdkUsageError || isPause(error);
     return retryRun(isForOthers ? {} : retry, retries + 1, elapsedMs, retryAfterMs(error));
   }
 }

@@ -34,8 +34,9 @@ async function play(
       version,
       now: () => nowMs,
       timeLimit: {
-        stopAt,
-        schedule(callback) {
+        usableUntil: stopAt,
+        usableMs: LIMIT_MS,
+        onTimeout(callback) {
           timeUp = callback;
           return () => {
             timeUp = () => {};
@@ -141,7 +142,7 @@ test.each([
   );
   expect(lines).toEqual([
     'RunCommand',
-    `Error 500 run "long" is not begun: it expects 1001 ms and 1000 ms of the function's time are left. ${page} at 1`,
+    `Error 500 run "long" is not begun: it expects 1001 ms and 1000 ms are left. ${page} at 1`,
   ]);
   expect(terminator.message).toMatchObject({ behavior });
 });
@@ -153,7 +154,7 @@ test('with nothing to wait for the next attempt is a retry', async () => {
   });
   expect(lines).toEqual([
     'RunCommand',
-    `Error 500 run "long" is not begun: it expects 700 ms and 500 ms of the function's time are left. ${page} at 1`,
+    `Error 500 run "long" is not begun: it expects 700 ms and 500 ms are left. ${page} at 1`,
   ]);
   expect(terminator.message).toMatchObject({ behavior: 0 });
 });

@@ -34,10 +34,11 @@ function framesAbove(callee: (...args: never) => unknown): string {
 
 /** Without the message above them, and without what is Node's own. */
 export const framesOf = ({ stack = '' }: Error): string =>
-  (stack.match(/^ +at (?!.*\(node:).*/gm) ?? []).join('\n');
+  (String(stack).match(/^ +at (?!.*\(node:).*/gm) ?? []).join('\n');
 
 /** Errors that were made where no user code was on the stack. */
 const unplaced = new WeakSet<Error>();
+const placed = new WeakSet<Error>();
 export function unplacedError<E extends Error>(error: E): E {
   unplaced.add(error);
   return error;
@@ -56,7 +57,8 @@ export function place(error: unknown): Promise<never> {
     // The stack is made into text once somebody reads it, which for most errors nobody does.
     if (isProbe || unplaced.delete(error)) Error.captureStackTrace(error, place);
     // Unlike an assignment this does not throw where the error is frozen.
-    else Reflect.set(error, 'stack', `${error.stack}\n${framesAbove(place)}`);
+    else if (!placed.has(error)) Reflect.set(error, 'stack', `${error.stack}\n${framesAbove(place)}`);
+    placed.add(error);
     if (isProbe) return new Promise(() => {});
   }
   throw error;

@@ -18,7 +18,9 @@ import {
   type JournalSpec,
   json,
   liveAttempt,
+  ran,
   requestBody,
+  runCommand,
   slept,
   text,
   utf8,
@@ -224,6 +226,21 @@ test('a value of another place is refused, the attempt is retried, and user code
   }
 });
 
+test.each<[string, JournalValueCodec['decode'], string]>([
+  ['nothing', () => undefined as never, 'Error 500'],
+  [
+    'a promise of another kind',
+    // biome-ignore lint/suspicious/noThenProperty: such promises exist
+    value => ({ then: (done: (value: Uint8Array) => void) => done(value) }) as never,
+    'End',
+  ],
+])('a codec that decodes to %s', async (_name, decode, end) => {
+  const read = async (ctx: WorkflowContext) => ctx.run('r', () => 0).catch(() => 'caught');
+  const codec: JournalValueCodec = { encode: value => value, decode };
+  const { terminator } = await run(read, { codec, entries: [runCommand(1, 'r'), ran(1, 1)] });
+  expect([terminator.name, terminator.name === 'Error' && terminator.message.code].join(' ')).toMatch(end);
+});
+
 // ---- replay
 
 const steps = (what: unknown) => async (ctx: WorkflowContext) => {
@@ -341,8 +358,11 @@ test('the provider is asked before the first attempt, once; and again after it h
   expect((await handler({ ...event, path: '/discover' }, {})).statusCode).toBe(415);
   expect(asked).toBe(0);
   const failed = await handler(event, {});
-  expect(failed.statusCode).toBe(500);
-  expect(Buffer.from(failed.body, 'base64').toString()).toMatch(/no key today.*HF_SDK_CODEC/);
+  const [frame] = decodeFrames(Buffer.from(failed.body, 'base64')).map(decodeFrame);
+  expect(frame).toMatchObject({
+    name: 'Error',
+    message: { message: expect.stringMatching(/no key today.*HF_SDK_CODEC/), behavior: 0 },
+  });
   for (const { body } of await Promise.all([handler(event, {}), handler(event, {})])) {
     const frames = decodeFrames(Buffer.from(body, 'base64')).map(decodeFrame);
     expect(text(resultOf(frames, value => aes.decode(value, ['output', ME])) as Uint8Array)).toBe('1');

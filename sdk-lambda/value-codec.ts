@@ -67,17 +67,19 @@ export function coded<T>(
     crash(error);
     throw error;
   };
-  const applied = <R>(step: 'encode' | 'decode', bytes: Uint8Array): R => {
+  const applied = (step: 'encode' | 'decode', bytes: Uint8Array): Uint8Array | Promise<Uint8Array> => {
     try {
-      return codec[step](bytes, place()) as R;
+      const result = codec[step](bytes, place());
+      // What is neither throws here, and a promise of another kind becomes one of the platform.
+      return 'then' in result ? Promise.resolve(result) : result;
     } catch (error) {
       return failed(error);
     }
   };
   return {
-    serialize: value => applied('encode', serde.serialize(value)),
+    serialize: value => applied('encode', serde.serialize(value)) as Uint8Array,
     deserialize(data) {
-      const decoded = applied<Uint8Array | Promise<Uint8Array>>('decode', data);
+      const decoded = applied('decode', data);
       // A promise in place of the value: whoever takes it waits.
       return 'then' in decoded
         ? (decoded.then(bytes => serde.deserialize(bytes), failed) as T)
@@ -92,7 +94,7 @@ export function once<T>(provider: () => Promise<T>): () => Promise<T> {
   return () => {
     asked ??= (async () => provider())().catch(error => {
       asked = undefined;
-      throw new SdkUsageError('HF_SDK_CODEC', `No codec was provided: ${asError(error).message}.`);
+      throw new SdkUsageError('HF_SDK_CODEC', `No codec: ${asError(error).message}.`);
     });
     return asked;
   };

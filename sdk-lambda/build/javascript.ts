@@ -2,13 +2,15 @@
  * The package's code: each entry as ESM and as CommonJS, minified, with source maps that hold the sources.
  *
  * Invariants:
- * - Between the entries of one format there is one copy of everything: what two of them use lies in a chunk that both
+ * - Between the entries of one format, but for the client, there is one copy of everything: what two of them use lies in a chunk that both
  *   import. CommonJS is made of the very chunks of ESM, file by file, so that it has as many.
  * - Nothing is imported but these files and modules of Node.
  * - Bundlers can drop what a handler does not use: no statement of a module has an effect that it does not declare.
+ * - A property that is renamed (`INTERNAL_NAMES`) has the same name in every file: they are bundled at once.
  */
 import { build, type OutputFile, transform } from 'esbuild';
 import { minify } from 'terser';
+import { INTERNAL_NAMES } from './internal-names.ts';
 import { fileOf, sdkFolder } from './package-source.ts';
 
 /** Name in the built folder, and contents. */
@@ -16,9 +18,16 @@ export type Files = ReadonlyMap<string, string>;
 
 /** Node 20 is the oldest that Lambda runs. */
 const TARGET = 'node20';
+const LINE_LENGTH = 400;
+
+/** Shares nothing with handlers, and shaken off with what they share it would be twice as large in a page. */
+const APART = 'clients/index';
 
 export async function buildJavaScript(entries: readonly string[]): Promise<Files> {
-  const modules = await bundle(entries);
+  const modules = new Map([
+    ...(await bundle(entries.filter(entry => entry !== APART))),
+    ...(await bundle(entries.filter(entry => entry === APART))),
+  ]);
   const files = new Map<string, string>();
   for (const [name, { code, map }] of modules) {
     const small = await shrink(name, code, map);
@@ -48,6 +57,7 @@ async function bundle(entries: readonly string[]): Promise<ReadonlyMap<string, M
     platform: 'node',
     target: TARGET,
     minify: true,
+    mangleProps: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`),
     sourcemap: 'external',
     metafile: true,
     write: false,
@@ -88,14 +98,9 @@ async function shrink(name: string, code: string, map: string): Promise<Mapped> 
     module: true,
     ecma: 2020,
     // Off: what makes the code shorter and what is stored of it, by gzip, longer.
-    compress: {
-      passes: 3,
-      unsafe_arrows: true,
-      unsafe_methods: true,
-      reduce_funcs: false,
-      sequences: false,
-    },
-    format: { preserve_annotations: true },
+    compress: { passes: 3, reduce_funcs: false, sequences: false },
+    // Node prints the whole line of an error that nobody catches.
+    format: { preserve_annotations: true, max_line_len: LINE_LENGTH },
     sourceMap: { content: map, filename: `${name}.js`, asObject: false },
   });
   return { code: result.code ?? '', map: String(result.map) };
@@ -119,6 +124,7 @@ async function toCommonJs(
     platform: 'node',
     target: TARGET,
     minify: true,
+    lineLimit: LINE_LENGTH,
     sourcemap: 'external',
     sourcefile: `${name}.js`,
   });

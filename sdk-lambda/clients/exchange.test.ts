@@ -157,6 +157,35 @@ test('an abort is told apart from a broken connection, whatever fetch throws', a
   });
 });
 
+test.for<[string, Fetched, string]>([
+  [
+    'no answer',
+    broken,
+    'GET http://ingress:8080/restate/invocation/inv_1/attach got no answer: fetch failed',
+  ],
+  ['too late', hanging, 'GET http://ingress:8080/restate/invocation/inv_1/attach took longer than 10 ms'],
+  [
+    'nothing to read',
+    status(404),
+    'GET http://ingress:8080/restate/invocation/inv_1/attach was answered 404',
+  ],
+])('%s: the message says what was asked for, the stack by whom', async ([, answer, message]) => {
+  const { ingress } = connected([answer], { retry: false });
+  async function userCode() {
+    await ingress.result(sent, undefined, { timeout: 10 });
+  }
+  const error = (await thrownBy(userCode())) as Error;
+  expect(error).toMatchObject({ message });
+  expect(error.stack).toMatch(/\buserCode\b/);
+});
+
+test('why there was no answer is the cause, as it is of what fetch throws', async () => {
+  const refused = new Error('connect ECONNREFUSED 127.0.0.1:8080');
+  const down: Fetched = () => Promise.reject(new TypeError('fetch failed', { cause: refused }));
+  const { ingress } = connected([down], { retry: false });
+  expect(await thrownBy(ingress.result(sent))).toMatchObject({ name: 'TypeError', cause: refused });
+});
+
 test('a terminal error of the handler', async () => {
   const body = { code: 999, message: 'gone', source: 'invocation', metadata: { why: 'sold' } };
   const { ingress } = connected([failed(body, 500, { 'x-restate-id': 'inv_1' })]);
@@ -164,7 +193,7 @@ test('a terminal error of the handler', async () => {
   expect(error).toBeInstanceOf(HttpCallError);
   expect({ ...error, message: error.message, terminal: error.terminal }).toEqual({
     name: 'HttpCallError',
-    message: 'POST /Counter/a%20b/add was answered 500: gone',
+    message: 'POST http://ingress:8080/Counter/a%20b/add was answered 500: gone',
     status: 500,
     code: 999,
     responseText: JSON.stringify(body),

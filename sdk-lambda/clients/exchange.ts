@@ -41,13 +41,14 @@ export interface Connection {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** @throws HttpCallError, what `fetch` throws, or the reason of the signal */
+/** @throws HttpCallError, `unanswered`, a `TimeoutError`, or the reason of the signal */
 export async function exchange(connection: Connection, options: ExchangeOptions): Promise<Answer> {
   const { path, body, repeatable = true, counted = true } = options;
+  const request = `${methodOf(body)} ${connection.url}${path}`;
   const pauseMs = repeatable ? connection.retry?.() : undefined;
   // Before anything is sent: headers that cannot be are no failure of the network.
   const headers = headersOf(connection, options);
-  const { signal, release } = limits(options);
+  const { signal, release } = limits(request, options);
   try {
     for (let attempt = 1; ; attempt++) {
       if (counted || attempt > 1) headers.set('x-restateclient-retry-attempt', String(attempt));
@@ -56,7 +57,7 @@ export async function exchange(connection: Connection, options: ExchangeOptions)
       if ('bytes' in outcome) return outcome;
       const ms = pauseMs?.(outcome, performance.now() - startedAt);
       if (ms === undefined)
-        throw outcome.kind === 'network' ? outcome.error : errorOf(`${methodOf(body)} ${path}`, outcome);
+        throw outcome.kind === 'network' ? unanswered(request, outcome.error) : errorOf(request, outcome);
       signal.throwIfAborted();
       await pause(ms, signal);
     }
@@ -101,21 +102,32 @@ function headersOf(connection: Connection, { own, headers }: ExchangeOptions): H
   return all;
 }
 
+/** `fetch` says neither what was asked for nor, in its stack, by whom. */
+const unanswered = (request: string, error: unknown): unknown =>
+  error instanceof TypeError
+    ? new TypeError(`${request} got no answer: ${error.message}`, { cause: error.cause ?? error })
+    : error;
+
 /** One signal of both, of this request alone. Not `AbortSignal.any`, which would keep the timer until it has run out. */
-function limits({ timeout, signal }: RequestOptions): { readonly signal: AbortSignal; release(): void } {
+function limits(
+  request: string,
+  { timeout, signal }: RequestOptions,
+): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
-  const timer =
-    timeout !== undefined &&
-    after(millis('timeout', timeout), () =>
-      controller.abort(new DOMException('The request timed out', 'TimeoutError')),
-    );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  if (timeout !== undefined) {
+    const ms = millis('timeout', timeout);
+    // Made now and not by the timer: its stack leads to the caller.
+    const late = new DOMException(`${request} took longer than ${ms} ms`, 'TimeoutError');
+    timer = after(ms, () => controller.abort(late));
+  }
   const aborted = () => controller.abort(signal?.reason);
   if (signal?.aborted) aborted();
   signal?.addEventListener('abort', aborted);
   return {
     signal: controller.signal,
     release() {
-      if (timer) clearTimeout(timer);
+      clearTimeout(timer);
       signal?.removeEventListener('abort', aborted);
     },
   };

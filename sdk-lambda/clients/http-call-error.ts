@@ -13,7 +13,7 @@ interface ErrorBody {
 }
 
 /**
- * The request was answered with an error. A request that was not answered rejects with what `fetch` throws, a TypeError;
+ * The request was answered with an error. A request that was not answered rejects with a TypeError that names it;
  * one that took too long or was aborted with a DOMException named `TimeoutError` or `AbortError`.
  */
 export class HttpCallError extends Error {
@@ -62,13 +62,10 @@ interface ErrorAnswer {
 }
 
 /** With a short message, however long the page that a proxy answered. */
-export const errorOf = (request: string, { status, headers, body = '' }: ErrorAnswer): HttpCallError =>
-  new HttpCallError(
-    status,
-    body,
-    `${request} was answered ${status}: ${bodyOf(body).message ?? body.slice(0, 200)}`,
-    headers,
-  );
+export function errorOf(request: string, { status, headers, body = '' }: ErrorAnswer): HttpCallError {
+  const why = bodyOf(body).message ?? body.slice(0, 200);
+  return new HttpCallError(status, body, `${request} was answered ${status}${why && `: ${why}`}`, headers);
+}
 
 function bodyOf(text: string): ErrorBody {
   try {

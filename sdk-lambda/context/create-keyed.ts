@@ -51,32 +51,32 @@ export class KeyedContext extends AttemptContext {
   }
 
   get<T>(name: string, serde?: Serde<T>): RestatePromise<T | null> {
-    return getState(this.parts.attempt, this.#state, name, this.ofKey('state', name, serde));
+    return getState(this.attempt, this.#state, name, this.ofKey('state', name, serde));
   }
   stateKeys(): RestatePromise<string[]> {
-    return stateKeys(this.parts.attempt, this.#state);
+    return stateKeys(this.attempt, this.#state);
   }
   set<T>(name: string, value: T, serde?: Serde<T>): void {
     this.#assertWritable('set');
-    setState(this.parts.attempt, this.#state, name, this.ofKey('state', name, serde).serialize(value));
+    setState(this.attempt, this.#state, name, this.ofKey('state', name, serde).serialize(value));
   }
   clear(name: string): void {
     this.#assertWritable('clear');
-    clearState(this.parts.attempt, this.#state, name);
+    clearState(this.attempt, this.#state, name);
   }
   clearAll(): void {
     this.#assertWritable('clearAll');
-    clearAllState(this.parts.attempt, this.#state);
+    clearAllState(this.attempt, this.#state);
   }
 
   /** For values that belong to the key. */
   protected ofKey<T>(kind: 'state' | 'promise', name: string, serde?: Serde<T>): Serde<T> {
-    return this.coded(serde, () => [kind, this.parts.request.target.service, this.key, name]);
+    return this.coded(serde, () => [kind, this.given.request.target.service, this.key, name]);
   }
 
   /** Made when it is first used: many handlers of an object look at none of its state. */
   get #state(): StateView {
-    this.#view ??= new StateView(this.parts.attempt.machine.start);
+    this.#view ??= new StateView(this.attempt.machine.start);
     return this.#view;
   }
 
@@ -92,6 +92,6 @@ export class KeyedContext extends AttemptContext {
 
 export class WorkflowKeyedContext extends KeyedContext {
   promise<T>(name: string, serde?: Serde<T>): DurablePromise<T> {
-    return new WorkflowPromise(this.parts.attempt, name, this.ofKey('promise', name, serde));
+    return new WorkflowPromise(this.attempt, name, this.ofKey('promise', name, serde));
   }
 }

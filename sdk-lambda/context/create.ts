@@ -58,11 +58,13 @@ interface Named {
 
 /** Clients of handlers, of one scope or of none. */
 class Clients implements ScopedContext {
-  protected readonly parts: ContextParts;
+  protected readonly given: ContextParts;
+  protected readonly attempt: Attempt;
   readonly #scope: string | undefined;
 
-  constructor(parts: ContextParts, scope?: string) {
-    this.parts = parts;
+  constructor(given: ContextParts, scope?: string) {
+    this.given = given;
+    this.attempt = given.attempt;
     this.#scope = scope;
   }
 
@@ -73,10 +75,10 @@ class Clients implements ScopedContext {
     return this.objectSendClient(definition);
   }
   objectClient({ name }: Named, key?: string) {
-    return createClient(this.parts, { service: name, key, scope: this.#scope });
+    return createClient(this.given, { service: name, key, scope: this.#scope });
   }
   objectSendClient({ name }: Named, key?: string) {
-    return createSendClient(this.parts, { service: name, key, scope: this.#scope });
+    return createSendClient(this.given, { service: name, key, scope: this.#scope });
   }
   workflowClient(definition: Named, key: string) {
     return this.objectClient(definition, key);
@@ -88,30 +90,24 @@ class Clients implements ScopedContext {
 
 /** Of a plain service, and what those with a key have in common. */
 export class AttemptContext extends Clients implements ContextInternal {
-  readonly #attempt: Attempt;
   #rand: Rand | undefined;
   #console: Console | undefined;
   #cancellation: Durable<void> | undefined;
 
-  constructor(parts: ContextParts) {
-    super(parts);
-    this.#attempt = parts.attempt;
-  }
-
   get rand(): Rand {
-    const { start } = this.#attempt.machine;
-    this.#rand ??= createRand(start.randomSeed, start.id, () => this.#attempt.assertUsable());
+    const { start } = this.attempt.machine;
+    this.#rand ??= createRand(start.randomSeed, start.id, () => this.attempt.assertUsable());
     return this.#rand;
   }
 
   get console(): Console {
-    const { console, logger, request } = this.parts;
-    this.#console ??= createConsole(console, logger, this.#attempt, request);
+    const { console, logger, request } = this.given;
+    this.#console ??= createConsole(console, logger, this.attempt, request);
     return this.#console;
   }
 
   get date(): ContextDate {
-    const attempt = this.#attempt;
+    const attempt = this.attempt;
     return {
       now() {
         attempt.via = this;
@@ -134,21 +130,18 @@ export class AttemptContext extends Clients implements ContextInternal {
         ? [nameOrAction, actionOrOptions, options]
         : ['', nameOrAction, actionOrOptions];
     if (typeof closure !== 'function' || typeof given === 'function') {
-      throw new SdkUsageError(
-        'HF_SDK_ARGUMENT',
-        'ctx.run takes a name, a function and options, in this order.',
-      );
+      throw new SdkUsageError('HF_SDK_ARGUMENT', 'ctx.run takes a name, a function, options.');
     }
-    return run(this.#attempt, this.parts.defaultSerde, name, closure, given);
+    return run(this.attempt, this.given.defaultSerde, name, closure, given);
   }
 
   sleep(duration: Duration | number, name?: string): RestatePromise<void> {
-    return this.#attempt.sleep(toMillis(duration), name) as unknown as RestatePromise<void>;
+    return this.attempt.sleep(toMillis(duration), name) as unknown as RestatePromise<void>;
   }
 
   awakeable<T>(valueSerde?: Serde<T>): { readonly id: string; readonly promise: RestatePromise<T> } {
-    const { machine } = this.#attempt;
-    this.#attempt.assertUsable();
+    const { machine } = this.attempt;
+    this.attempt.assertUsable();
     const signal = machine.nextSignal();
     const id = encodeAwakeableId(machine.start.id, signal);
     return { id, promise: this.#valueOf(-signal, valueSerde, () => ['awakeable', id]) };
@@ -156,22 +149,22 @@ export class AttemptContext extends Clients implements ContextInternal {
   resolveAwakeable<T>(awakeableId: string, payload?: T, valueSerde?: Serde<T>): void {
     // Nothing is sent as JSON null, which whoever awaits it can decode whatever the SDK.
     const isNothing = payload === undefined && valueSerde === undefined;
-    const given = (isNothing ? { ...json, serialize: () => json.serialize(null) } : valueSerde) as Serde<T>;
-    const value = this.coded(given, () => ['awakeable', awakeableId]).serialize(payload as T);
-    this.#attempt.command(CompleteAwakeableCommand, { awakeableId, value });
+    const serde = this.coded(isNothing ? json : valueSerde, () => ['awakeable', awakeableId]);
+    const value = serde.serialize(isNothing ? null : payload);
+    this.attempt.command(CompleteAwakeableCommand, { awakeableId, value });
   }
   rejectAwakeable(awakeableId: string, reason: string | TerminalError): void {
-    const failure = this.#attempt.wireFailure(reason);
-    this.#attempt.command(CompleteAwakeableCommand, { awakeableId, failure });
+    const failure = this.attempt.wireFailure(reason);
+    this.attempt.command(CompleteAwakeableCommand, { awakeableId, failure });
   }
 
   scope(scopeKey: string): ScopedContext {
-    return new Clients(this.parts, scopeKey);
+    return new Clients(this.given, scopeKey);
   }
 
   genericCall<REQ = Uint8Array, RES = Uint8Array>(request: GenericCall<REQ, RES>): InvocationPromise<RES> {
     return call(
-      this.#attempt,
+      this.attempt,
       targetOf(request),
       parameterOf(request),
       orBinary(request.outputSerde),
@@ -179,7 +172,7 @@ export class AttemptContext extends Clients implements ContextInternal {
     );
   }
   genericSend<REQ = Uint8Array>(request: GenericSend<REQ>): InvocationHandle {
-    return send(this.#attempt, targetOf(request), parameterOf(request), request);
+    return send(this.attempt, targetOf(request), parameterOf(request), request);
   }
 
   attach<T>(invocationId: InvocationId, output?: Serde<T>): RestatePromise<T> {
@@ -189,11 +182,11 @@ export class AttemptContext extends Clients implements ContextInternal {
     this.invocation(invocationId).cancel();
   }
   invocation(invocationId: InvocationId): InvocationReference {
-    return invocation(this.#attempt, invocationId, this.parts.defaultSerde);
+    return invocation(this.attempt, invocationId, this.given.defaultSerde);
   }
   signal<T>(name: string, valueSerde?: Serde<T>): RestatePromise<T> {
-    this.#attempt.assertUsable();
-    return this.#valueOf(name, valueSerde, () => ['signal', this.parts.request.id, name]);
+    this.attempt.assertUsable();
+    return this.#valueOf(name, valueSerde, () => ['signal', this.given.request.id, name]);
   }
 
   #valueOf<T>(
@@ -201,26 +194,26 @@ export class AttemptContext extends Clients implements ContextInternal {
     valueSerde: Serde<T> | undefined,
     place: () => ValuePlace,
   ): RestatePromise<T> {
-    return this.#attempt.leaf(id, valueWith(this.coded(valueSerde, place))) as unknown as RestatePromise<T>;
+    return this.attempt.leaf(id, valueWith(this.coded(valueSerde, place))) as unknown as RestatePromise<T>;
   }
 
   isProcessing(): boolean {
-    return !this.#attempt.machine.replaying;
+    return !this.attempt.machine.replaying;
   }
   cancellation(): RestatePromise<void> {
     if (this.#cancellation?.isPending !== true)
-      this.#cancellation = this.#attempt.leaf(CANCEL, () => undefined);
+      this.#cancellation = this.attempt.leaf(CANCEL, () => undefined);
     return this.#cancellation as unknown as RestatePromise<void>;
   }
   cancelPreviousCalls(): RestatePromise<InvocationId[]> {
-    return cancelPreviousCalls(this.#attempt);
+    return cancelPreviousCalls(this.attempt);
   }
 
   request(): Request {
-    return this.parts.request;
+    return this.given.request;
   }
 
   protected coded<T>(given: Serde<T> | undefined, place: () => ValuePlace): Serde<T> {
-    return this.#attempt.coded(given ?? (this.parts.defaultSerde as Serde<T>), place);
+    return this.attempt.coded(given ?? (this.given.defaultSerde as Serde<T>), place);
   }
 }

@@ -6,7 +6,7 @@ import { cancel } from './invocation.ts';
 
 export function cancelPreviousCalls(attempt: Attempt): RestatePromise<InvocationId[]> {
   attempt.assertUsable();
-  const children = attempt.explicitCancellation ? attempt.takeChildren() : [];
+  const children = attempt.watchesCancellation ? attempt.takeChildren() : [];
   return new Combinator('allSettled', children).map(settled => {
     // An id never fails.
     const known = (settled as PromiseFulfilledResult<InvocationId>[]).map(({ value }) => value);

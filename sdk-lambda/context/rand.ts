@@ -26,11 +26,11 @@ export function createRand(seed: bigint, invocationId: Uint8Array, beforeUse: ()
     },
     uuidv4() {
       beforeUse();
-      const digits = ((next() << 64n) | next()).toString(16).padStart(32, '0');
-      return digits.replace(
-        /^(.{8})(.{4}).(.{3})(.)(.{3})/,
-        (_all, a, b, c, variant, d) => `${a}-${b}-4${c}-${'89ab'[Number.parseInt(variant, 16) & 3]}${d}-`,
-      );
+      // With version 4 and the variant of RFC 9562.
+      const high = (next() & ~0xf000n) | 0x4000n;
+      const low = BigInt.asUintN(62, next()) | (1n << 63n);
+      const digits = ((high << 64n) | low).toString(16).padStart(32, '0');
+      return digits.replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
     },
   };
 }

@@ -18,8 +18,8 @@ export function run<T>(
   const { lastCommand: command, start } = attempt.machine;
   const serde = attempt.coded(given, () => ['run', start.debugId, id]);
   if (command && !attempt.machine.over) {
-    const request = { id, command, closure, serde: serde as Serde<unknown>, batched, expectedMs };
-    attempt.runs.add({ ...request, retry: options });
+    const untyped = serde as Serde<unknown>;
+    attempt.runs.add({ id, command, closure, serde: untyped, batched, expectedMs, retry: options });
   }
   return attempt.leaf<T>(id, valueWith(serde)) as unknown as RestatePromise<T>;
 }

@@ -1,9 +1,11 @@
 /** How an attempt fails, and what the server is asked to make of it. */
+import { withPage } from '../coded-error.ts';
+
 /** Codes of an ErrorMessage. */
 export const USER_ERROR = 500;
 export const JOURNAL_MISMATCH = 570;
 export const PROTOCOL_VIOLATION = 571;
-export const UNSUPPORTED_FEATURE = 573;
+const UNSUPPORTED_FEATURE = 573;
 
 /** An attempt that fails and is retried. */
 export interface AttemptFailure {
@@ -22,6 +24,12 @@ export interface CommandRef {
   readonly relatedCommandType: number;
   readonly relatedCommandName: string | undefined;
 }
+
+/** Protocols before `needed` cannot carry it. */
+export const unsupported = (feature: string, needed: number, version: number): AttemptFailure => ({
+  code: UNSUPPORTED_FEATURE,
+  message: withPage(`${feature} needs protocol version ${needed}, not ${version}.`, 'HF_SDK_FEATURE'),
+});
 
 export type OnFailure = 'retry' | 'pause' | 'fail';
 /** In the order of their numbers. */

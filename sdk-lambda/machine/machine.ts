@@ -56,14 +56,11 @@ import { type Departure, describeMismatch } from './mismatch.ts';
 /** A completion as its id, a numbered signal as its negative, a named signal as its name. */
 export type NotificationId = number | string;
 
-export interface Received {
-  readonly id: NotificationId;
-  readonly notification: WireNotification;
-}
-
 export type Outcome =
   | { readonly value: Uint8Array; readonly failure?: never }
   | { readonly failure: WireFailure; readonly value?: never };
+
+export type Recorded = Pick<Frame, 'type' | 'payload'>;
 
 type Comparison = Pick<JournalValueCodec, 'comparable'>;
 
@@ -72,14 +69,11 @@ const PAYLOADS = ['value', 'parameter', 'completionValue'];
 /** In the order of allocation. */
 const COMPLETION_FIELDS = ['invocationIdNotificationIdx', 'resultCompletionId'];
 
-const RECEIVING = 0;
-const RUNNING = 1;
-const OVER = 2;
-
 export class Machine {
   readonly version: number;
-  #phase: typeof RECEIVING | typeof RUNNING | typeof OVER = RECEIVING;
-  /** Changed here only, as all that is public. */
+  /** The announced journal is complete: user code may start. All that is public is changed here only. */
+  ready = false;
+  over = false;
   isInputClosed = false;
   /** There once the machine is ready; so is the input. */
   start!: Message<'Start'>;
@@ -87,7 +81,7 @@ export class Machine {
   #entriesSeen = 0;
 
   /** Recorded commands without Input. */
-  readonly #recorded: Frame[] = [];
+  readonly #recorded: Recorded[] = [];
   #commandsIssued = 0;
   lastCommand: CommandRef | undefined;
   /** What the attempt has failed with. */
@@ -95,11 +89,10 @@ export class Machine {
   /** The frames of the user code that issues a command, for when it departs from the journal. */
   framesOfUser = (): string => '';
 
-  readonly #queue: Received[] = [];
+  readonly #queue: WireNotification[] = [];
   #queueHead = 0;
-  /** The latest of each. */
+  /** The first of each. */
   readonly #received = new Map<NotificationId, WireNotification>();
-  readonly #results = new Map<NotificationId, WireNotification>();
 
   #lastCompletion = 0;
   #lastSignal = FIRST_AWAKEABLE_SIGNAL - 1;
@@ -108,8 +101,8 @@ export class Machine {
   readonly #onMismatch: OnFailure;
   readonly #codec: Comparison | undefined;
   readonly #isV7: boolean;
-  /** Results of runs that the server has still to acknowledge. */
-  readonly #proposed = new Map<number, Outcome>();
+  /** Results of runs that are not stored yet. */
+  readonly #proposed = new Map<NotificationId, Outcome>();
   /** What the server knows of what is awaited. */
   #awaitingOn = '';
 
@@ -126,79 +119,70 @@ export class Machine {
 
   notify(frames: readonly Frame[]): void {
     for (const frame of frames) {
-      if (this.#phase === OVER) return;
+      if (this.over) return;
       this.#accept(frame);
     }
   }
 
   inputClosed(): void {
     this.isInputClosed = true;
-    if (this.#phase === RECEIVING) {
-      this.#violation(`the journal ended after ${this.#entriesSeen} of ${this.start?.knownEntries} entries`);
+    if (!this.ready) {
+      this.#violation(EndMessage.type);
     }
   }
 
   #accept(frame: Frame): void {
     const { type, payload } = frame;
     if (!this.start) {
-      if (type !== StartMessage.type) this.#violation('the first frame is no Start message');
-      else this.start = readMessage(StartMessage, payload);
-      if (this.start?.knownEntries === 0) this.#violation('an empty journal is announced');
+      if (type === StartMessage.type) this.start = readMessage(StartMessage, payload);
+      if (!this.start?.knownEntries) this.#violation(type);
       return;
     }
     if (type === ProposeRunCompletionAckMessage.type) {
       // It takes the place of the notification, the value of which is here already.
       const { completionId } = readMessage(ProposeRunCompletionAckMessage, payload);
       const outcome = this.#proposed.get(completionId);
-      if (outcome) this.#enqueue(completionId, outcome);
-      else this.#violation(`run ${completionId} was not proposed`);
-      this.#proposed.delete(completionId);
+      if (this.#isV7 && outcome) this.#enqueue({ completionId, ...outcome });
+      else this.#violation(type);
       return;
     }
     if (this.#entriesSeen === 0) {
       if (type === InputCommand.type) this.input = readMessage(InputCommand, payload);
-      else this.#violation('the first entry is no input');
+      else this.#violation(type);
     } else if (isNotification(type)) {
       // One template fits every notification type.
       const notification = readMessage(SignalNotification, payload);
-      const id = idOf(notification);
       // Of every group of members at most one is set, so what is there besides the id is the result.
-      if (id !== undefined && Object.keys(notification).length > 1) this.#enqueue(id, notification);
-      else this.#violation(`notification 0x${type.toString(16)} without id or result`);
-    } else if (!isCommand(type)) this.#violation(`frame of type 0x${type.toString(16)}`);
-    else if (this.#phase === RECEIVING) this.#recorded.push(frame);
-    else this.#violation('a command after the journal');
+      if (idOf(notification) !== undefined && Object.keys(notification).length > 1)
+        this.#enqueue(notification);
+      else this.#violation(type);
+    } else if (isCommand(type) && !this.ready) this.#recorded.push({ type, payload });
+    else this.#violation(type);
     this.#entriesSeen++;
-    if (this.#phase === RECEIVING && this.#entriesSeen === this.start.knownEntries) this.#phase = RUNNING;
+    if (this.#entriesSeen === this.start.knownEntries) this.ready = !this.over;
   }
 
-  #enqueue(id: NotificationId, notification: WireNotification): void {
-    this.#received.set(id, notification);
-    this.#queue.push({ id, notification });
+  #enqueue(notification: WireNotification): void {
+    const id = idOf(notification);
+    this.#proposed.delete(id);
+    if (!this.#received.has(id)) this.#received.set(id, notification);
+    this.#queue.push(notification);
   }
 
-  #violation(what: string): void {
-    this.fail({
-      code: PROTOCOL_VIOLATION,
-      message: withPage(`Protocol violation: ${what}.`, 'HF_SDK_PROTOCOL'),
-    });
+  /** The frame of this type is not what comes next. */
+  #violation(type: number): void {
+    const message = `Protocol violation: 0x${type.toString(16)} after ${this.#entriesSeen} entries.`;
+    this.fail({ code: PROTOCOL_VIOLATION, message: withPage(message, 'HF_SDK_PROTOCOL') });
   }
 
   // ---- state
 
-  /** The announced journal is complete: user code may start. */
-  get ready(): boolean {
-    return this.#phase === RUNNING;
-  }
-  get over(): boolean {
-    return this.#phase === OVER;
-  }
   /** Recorded commands are still to come. */
   get replaying(): boolean {
     return this.#commandsIssued < this.#recorded.length;
   }
   /** The recorded command that comes next. */
-  get nextRecorded(): Frame | undefined {
+  get nextRecorded(): Recorded | undefined {
     return this.#recorded[this.#commandsIssued];
   }
   /** Index of the last recorded command; Input is 0. */
@@ -225,7 +209,7 @@ export class Machine {
     const fields = input as Record<string, unknown>;
     const firstId = this.#lastCompletion + 1;
     for (const field of COMPLETION_FIELDS) if (field in spec.fields) fields[field] = ++this.#lastCompletion;
-    if (this.#phase !== RUNNING) return firstId;
+    if (!this.ready) return firstId;
     const recorded = this.#recorded[this.#commandsIssued++];
     // The name of a signal is not one of the entry.
     const { name } = type === SendSignalCommand.type ? {} : fields;
@@ -252,7 +236,7 @@ export class Machine {
   }
 
   #match(
-    recorded: Frame,
+    recorded: Recorded,
     spec: MessageSpec<Fields>,
     ignored: readonly string[],
     message: Record<string, unknown>,
@@ -282,6 +266,7 @@ export class Machine {
       this.fail({ code, message, stacktrace: frames, relatedCommand, behavior: this.#onMismatch });
       return;
     }
+    this.failure = { code, message };
     // Nothing was written yet: until its journal is used up, an attempt neither issues commands nor executes runs.
     this.#out.write(OutputCommand, { failure: { code, message, metadata: [] } });
     this.#end();
@@ -294,19 +279,9 @@ export class Machine {
 
   // ---- notifications
 
-  /** Moves the oldest waiting notification to the results, where the first value wins, and hands it over. */
-  pop(): Received | undefined {
-    const received = this.#queue[this.#queueHead];
-    if (received) {
-      this.#queueHead++;
-      this.settle(received);
-    }
-    return received;
-  }
-
-  /** Makes a result known before its turn, or one that the journal has not yet. */
-  settle({ id, notification }: Received): void {
-    if (!this.#results.has(id)) this.#results.set(id, notification);
+  /** Hands over the oldest waiting notification. */
+  pop(): WireNotification | undefined {
+    return this.#queue[this.#queueHead] && this.#queue[this.#queueHead++];
   }
 
   /** What the journal has for `id`, popped or not. */
@@ -314,32 +289,38 @@ export class Machine {
     return this.#received.get(id);
   }
 
-  /** The popped result of `id`. */
-  result(id: NotificationId): WireNotification | undefined {
-    return this.#results.get(id);
+  /** The result of a run that this attempt has executed, until it is stored. */
+  proposed(id: number): Outcome | undefined {
+    return this.#proposed.get(id);
   }
 
   // ---- output
 
   propose(completionId: number, outcome: Outcome): void {
-    if (this.#phase !== RUNNING) return;
+    if (!this.ready) return;
     const flags = this.#isV7 ? REQUESTED_ACK : 0;
     this.#out.write(ProposeRunCompletionMessage, { resultCompletionId: completionId, ...outcome }, flags);
-    if (this.#isV7 && !this.isInputClosed) this.#proposed.set(completionId, outcome);
+    // A copy, as what was written is: user code may use its buffer again.
+    this.#proposed.set(completionId, outcome.value ? { value: new Uint8Array(outcome.value) } : outcome);
   }
 
   /** Ends the attempt: the result of the invocation. */
   output(outcome: Outcome): void {
     this.command(OutputCommand, outcome);
     // The Output may have differed from a recorded one, and then the attempt has failed already.
-    if (this.#phase !== RUNNING) return;
+    if (!this.ready) return;
     if (this.replaying) this.unreachedCommands();
     else this.#end();
   }
 
   #end(): void {
-    this.#out.write(EndMessage, {});
-    this.#phase = OVER;
+    this.#writeLast(EndMessage, {});
+  }
+
+  #writeLast<F extends Fields>(spec: MessageSpec<F>, message: Encodable<F>): void {
+    this.#out.write(spec, message);
+    this.ready = false;
+    this.over = true;
   }
 
   /**
@@ -347,13 +328,12 @@ export class Machine {
    * the server learns, from protocol 7 on and once for each thing that is awaited, what it is.
    */
   wait(future: FutureNode): void {
-    if (this.#phase !== RUNNING) return;
+    if (!this.ready) return;
     if (this.isInputClosed) {
-      this.#out.write(
+      this.#writeLast(
         SuspensionMessage,
         this.#isV7 ? { awaitingOn: wireFuture(future) } : flatFuture(future),
       );
-      this.#phase = OVER;
     } else if (this.#isV7) {
       const frame = scratchFrame(AwaitingOnMessage, { awaitingOn: wireFuture(future) });
       const text = String(frame);
@@ -365,18 +345,18 @@ export class Machine {
 
   /** Ends the attempt: the code ends, or waits for one of these, although the journal says that it went on from here. */
   unreachedCommands(awaited: readonly NotificationId[] = [], frames = ''): void {
-    if (this.#phase !== RUNNING) return;
+    if (this.over) return;
     this.#mismatch(this.#commandsIssued + 1, awaited, frames);
   }
 
   /** Ends the attempt with an ErrorMessage; the server retries it. Must not fail itself: much is of user code's making. */
   fail(failure: AttemptFailure): void {
-    if (this.#phase === OVER) return;
+    if (this.over) return;
     this.failure = failure;
     const { code, message, stacktrace, relatedCommand, nextRetryDelayMs = -1, behavior = 'retry' } = failure;
     // Delays come from user code; one that makes no sense leaves the decision to the server.
     const isDelay = nextRetryDelayMs >= 0 && nextRetryDelayMs <= Number.MAX_SAFE_INTEGER;
-    this.#out.write(ErrorMessage, {
+    this.#writeLast(ErrorMessage, {
       code,
       message: String(message),
       stacktrace: typeof stacktrace === 'string' ? stacktrace : '',
@@ -384,7 +364,6 @@ export class Machine {
       nextRetryDelay: isDelay ? Math.round(nextRetryDelayMs) : undefined,
       behavior: this.#isV7 ? BEHAVIORS.indexOf(behavior) : 0,
     });
-    this.#phase = OVER;
   }
 
   /** What was written since the last call. */
@@ -393,7 +372,7 @@ export class Machine {
   }
 }
 
-function idOf(notification: WireNotification): NotificationId | undefined {
-  const { completionId, signalId, signalName } = notification;
-  return completionId ?? (signalId === undefined ? signalName : -signalId);
+/** Undefined where the server sent none, which the machine refuses. */
+export function idOf({ completionId, signalId, signalName }: WireNotification): NotificationId {
+  return (completionId ?? (signalId === undefined ? signalName : -signalId)) as NotificationId;
 }

@@ -2,17 +2,10 @@
  * Says how the code departed from its journal, in words that let the author find the line: which command, what
  * was recorded there, what the code did instead and where, and what is often the cause.
  */
-import {
-  CANCEL_SIGNAL,
-  EndMessage,
-  type Fields,
-  type Frame,
-  type MessageSpec,
-  readMessage,
-} from '@holdfast/protocol';
+import { CANCEL_SIGNAL, EndMessage, type Fields, type MessageSpec, readMessage } from '@holdfast/protocol';
 import { withPage } from '../coded-error.ts';
 import type { Commands } from './commands.ts';
-import type { NotificationId } from './machine.ts';
+import type { NotificationId, Recorded } from './machine.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -25,7 +18,7 @@ export type Departure =
 /** `journal` are the recorded commands from 1 on, `frames` those of the user code. */
 export function describeMismatch(
   commands: Commands,
-  journal: readonly Frame[],
+  journal: readonly Recorded[],
   index: number,
   does: Departure,
   frames: string,
@@ -33,7 +26,7 @@ export function describeMismatch(
   // One that this function does not issue is of a service that was of another kind; nothing of it is read.
   const find = (type: number) =>
     commands.find(([, spec]) => spec.type === type) ?? [`command 0x${type.toString(16)}`, EndMessage];
-  const read = ({ type, payload }: Frame): [string, Values] => {
+  const read = ({ type, payload }: Recorded): [string, Values] => {
     const [verb, spec] = find(type);
     return [verb, readMessage(spec, payload)];
   };
@@ -48,19 +41,19 @@ export function describeMismatch(
     return describe(...(command as [string, Values]));
   };
 
-  const [verb, recorded] = read(journal[index - 1] as Frame);
+  const [verb, recorded] = read(journal[index - 1] as Recorded);
   let now = 'ends';
   let detail = '';
-  let hint = ' Is a step new, gone or moved, or does one depend on time, chance or the environment?';
+  let hint = ' Is a step new, gone, moved, or left to time or chance?';
   if ('spec' in does) {
     const { field, spec, message } = does;
     now = `does ${describe(find(spec.type)[0], message)}`;
     if (field !== 'type') {
       detail = ` ${field} was ${show(recorded[field])} and is ${show(message[field])}.`;
-      hint = ' Take what differs between attempts from ctx.run, ctx.date or ctx.rand.';
+      hint = ' Take it from ctx.run, ctx.date or ctx.rand.';
     }
   } else if (does.length > 0) {
-    now = `waits for ${does.map(awaited).join(' or ')}`;
+    now = `waits for ${does.slice(0, 3).map(awaited).join(' or ')}`;
   }
   const [place = ''] = frames.split('\n');
   return withPage(

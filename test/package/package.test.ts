@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { INTERNAL_NAMES } from '../../sdk-lambda/build/internal-names.ts';
 import { startStack } from '../e2e/harness/index.ts';
 import { type NodeVersion, nodeVersion } from './nodes.ts';
 import { installedProject, type Project } from './project.ts';
@@ -32,7 +33,7 @@ afterAll(() => project?.remove());
 test('it depends on nothing and holds what it exports, its licence and its maps, and no sources', () => {
   const { manifest, packed } = project;
   expect(Object.keys(manifest)).not.toContain('dependencies');
-  expect(manifest).toMatchObject({ license: 'Apache-2.0', sideEffects: false, engines: { node: '>=20' } });
+  expect(manifest).toMatchObject({ license: 'Apache-2.0', sideEffects: false, engines: { node: '>=20.16' } });
   expect(manifest['private']).toBeUndefined();
   const files = JSON.stringify(manifest.exports).match(/(?<=")\.\/[^"]+\.c?[jt]s(?=")/g) ?? [];
   expect(files.length).toBeGreaterThan(8);
@@ -47,6 +48,26 @@ test('it depends on nothing and holds what it exports, its licence and its maps,
     expect(sources?.filter(source => !/^(sdk-lambda|protocol)\/[\w/-]+\.ts$/.test(source))).toEqual([]);
   }
   expect(read('types/context/context.d.cts')).toMatch(/\/\*\*/);
+});
+
+test('no name that the build shortens is a member of a type that users see', () => {
+  const { packed } = project;
+  // What entry points mention of these is opaque: a context's maker, an endpoint's definitions.
+  const own = /^types\/(protocol|machine|attempt|runs|future|promise|context\/create|context\/call)\b/;
+  const opaque =
+    /^(?:export )?(?:declare )?(?:class Definition|interface (?:DefinitionFacts|Caller)) [\s\S]*?^\}/gm;
+  const types = packed.filter(name => name.endsWith('.d.ts') && !own.test(name));
+  expect(types.length).toBeGreaterThan(20);
+  const members = types.flatMap(name => {
+    const text = read(name)
+      .replace(opaque, '')
+      .replace(/^ *(protected|private|\/?\*).*$/gm, '');
+    return [...text.matchAll(/^ +(?:(?:readonly|static|abstract|get|set) )*(\w+)\??[<(:]/gm)].map(
+      ([, member = '']) => member,
+    );
+  });
+  expect(members).toEqual(expect.arrayContaining(['serviceClient', 'attemptHeaders', 'asTerminalError']));
+  expect(INTERNAL_NAMES.filter(name => members.includes(name))).toEqual([]);
 });
 
 const read = (name: string): string =>
@@ -202,6 +223,9 @@ test('traces lead to what the user wrote, and with source maps to the SDK as wel
   expect(traces[1]).toMatch(/sdk-lambda\/definitions\.ts:\d+/);
 });
 
+/** All that the entry exports. */
+const CLIENT_BYTES_MAX = 9000;
+
 test('what is for browsers needs nothing of Node', async () => {
   for (const specifier of specifiers.filter(name => /\/clients$/.test(name))) {
     const { outputFiles } = await build({
@@ -209,10 +233,13 @@ test('what is for browsers needs nothing of Node', async () => {
       bundle: true,
       format: 'esm',
       platform: 'browser',
+      minify: true,
       write: false,
       logLevel: 'silent',
     });
     expect(outputFiles[0]?.text).not.toMatch(/node:/);
+    // Nothing of what handlers need is in it.
+    expect(outputFiles[0]?.contents.length).toBeLessThan(CLIENT_BYTES_MAX);
   }
   expect(existsSync(project.folder)).toBe(true);
 });

@@ -116,8 +116,9 @@ export class FunctionHost {
     if (!random.chance(0.1)) return undefined;
     const ms = random.int(10, 1500);
     return {
-      stopAt: scheduler.wallMs() + ms,
-      schedule(callback) {
+      usableUntil: scheduler.wallMs() + ms,
+      usableMs: ms,
+      onTimeout(callback) {
         const timer = scheduler.after(ms, 'time is up', () => {
           faults.count('timeUp');
           callback();
@@ -137,17 +138,18 @@ export class FunctionHost {
   }
 
   /** A request that is not only for a whole answer. */
-  open(site: Site, { path, headers }: Pick<HandlerRequest, 'path' | 'headers'>): EndpointResponse | Opened {
+  open(
+    site: Site,
+    { path, headers }: Pick<HandlerRequest, 'path' | 'headers'>,
+  ): Promise<EndpointResponse | Opened> {
     const { scheduler, handlers } = this.options;
     const traits = { protocolMode: site.isBidirectional ? 'BIDI_STREAM' : 'REQUEST_RESPONSE' } as const;
-    const opened = openRequest(handlers.endpoint, { path, headers }, traits, () => scheduler.wallMs());
-    if (opened instanceof Promise) throw new Error('assertion failed: nothing verifies identities here');
-    return opened;
+    return openRequest(handlers.endpoint, { path, headers }, traits, () => scheduler.wallMs());
   }
 
   /** As if the SDK of the site were older and had been given some of the services. */
-  discovery(site: Site, request: HandlerRequest): HandlerResponse {
-    const opened = this.open(site, request);
+  async discovery(site: Site, request: HandlerRequest): Promise<HandlerResponse> {
+    const opened = await this.open(site, request);
     if (!('status' in opened)) throw new Error(`assertion failed: ${request.path} is no discovery`);
     const manifest = JSON.parse(Buffer.from(opened.body).toString());
     const services = (manifest.services as { readonly name: string }[]).filter(

@@ -84,7 +84,8 @@ export class SimStream implements Stream {
     });
     this.#toHandler.write(request.body);
     this.#hangUp = caller.onDown(() => this.#nodeIsDown());
-    scheduler.after(random.int(1, 10), 'stream opens', () => this.#open());
+    // What it awaits is there within the event.
+    scheduler.after(random.int(1, 10), 'stream opens', () => void this.#open());
   }
 
   // ---- what the node does
@@ -121,7 +122,7 @@ export class SimStream implements Stream {
 
   // ---- what befalls it
 
-  #open(): void {
+  async #open(): Promise<void> {
     if (this.#isPeerGone) return;
     const { host, request } = this.#parts;
     const { random } = host.options;
@@ -135,7 +136,7 @@ export class SimStream implements Stream {
       this.#refuses(status, { 'retry-after': '1' }, Buffer.from('{"message":"simulated"}'));
       return;
     }
-    this.#begin(request);
+    await this.#begin(request);
     this.#toHandler.resume();
     this.#strike(this.#fault);
   }
@@ -254,11 +255,11 @@ export class SimStream implements Stream {
 
   // ---- the handler's side
 
-  #begin(request: HandlerRequest): void {
+  async #begin(request: HandlerRequest): Promise<void> {
     const { host, site, events } = this.#parts;
     const { scheduler } = host.options;
     const { path, headers } = request;
-    const opened = isRaw(path) ? undefined : host.open(site, request);
+    const opened = isRaw(path) ? undefined : await host.open(site, request);
     if (opened !== undefined && 'status' in opened) {
       this.#refuses(opened.status, opened.headers, opened.body);
       return;

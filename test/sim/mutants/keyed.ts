@@ -287,12 +287,7 @@ export const KEYED_MUTANTS: readonly Mutant[] = [
   {
     name: 'the SDK gives the newest signal of a name first',
     edits: {
-      'sdk-lambda/signals.ts': [
-        [
-          'const taken = this.#untaken.get(leaf.id)?.shift();',
-          'const taken = this.#untaken.get(leaf.id)?.pop();',
-        ],
-      ],
+      'sdk-lambda/inbox.ts': [['repeatable.untaken.shift()', 'repeatable.untaken.pop()']],
     },
     found: ['C7', 'C6'],
   },

@@ -229,12 +229,7 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'a recorded step is run again',
     edits: {
-      'sdk-lambda/runs.ts': [
-        [
-          'if (!this.#host.machine.received(request.id)) this.#waiting.push(request);',
-          'this.#waiting.push(request);',
-        ],
-      ],
+      'sdk-lambda/runs.ts': [['if (this.#host.machine.received(request.id)) return;', '']],
     },
     found: ['W2'],
   },
@@ -261,10 +256,7 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
     name: 'what is in the journal reaches user code before batched results do',
     edits: {
       'sdk-lambda/attempt.ts': [
-        [
-          'if (!runs.isBatchOpen && blocked && this.#wakeSomeone()) {',
-          'if (blocked && this.#wakeSomeone()) {',
-        ],
+        ['(!runs.isBatchOpen && blocked && this.#wakeSomeone())', '(blocked && this.#wakeSomeone())'],
       ],
     },
     found: ['C6', 'mismatch', 'liveness'],
@@ -272,10 +264,10 @@ export const PLAIN_MUTANTS: readonly Mutant[] = [
   {
     name: 'the last value of an awakeable wins',
     edits: {
-      'sdk-lambda/machine/machine.ts': [
+      'sdk-lambda/inbox.ts': [
         [
-          'if (!this.#results.has(id)) this.#results.set(id, notification);',
-          'this.#results.set(id, notification);',
+          'else if (!this.#untaken.has(id)) this.#untaken.set(id, notification);',
+          'else this.#untaken.set(id, notification);',
         ],
       ],
     },
