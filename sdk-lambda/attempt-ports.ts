@@ -12,6 +12,6 @@ export interface AttemptPorts {
   readonly defer: Defer;
   readonly options: Pick<ServiceOptions, 'asTerminalError' | 'explicitCancellation'>;
   /** @default none */
-  readonly timeLimit?: Pick<TimeLimit, 'usableUntil' | 'usableMs'> | undefined;
+  readonly timeLimit?: Pick<TimeLimit, 'until' | 'totalMs'> | undefined;
   readonly codec?: JournalValueCodec | undefined;
 }

@@ -73,7 +73,7 @@ export class Attempt implements PromiseHost, RunHost {
   readonly #ports: AttemptPorts;
   readonly now: () => number;
   readonly stopAt: number;
-  readonly usableMs: number;
+  readonly limitMs: number;
   readonly mark = Symbol();
   /** Of a handler that has returned, for when its hooks do not. */
   result: Uint8Array | undefined;
@@ -107,9 +107,9 @@ export class Attempt implements PromiseHost, RunHost {
     this.machine = machine;
     this.#ports = ports;
     this.now = ports.now;
-    const { usableUntil = Infinity, usableMs = Infinity } = ports.timeLimit ?? {};
-    this.stopAt = usableUntil;
-    this.usableMs = usableMs;
+    const { until = Infinity, totalMs = Infinity } = ports.timeLimit ?? {};
+    this.stopAt = until;
+    this.limitMs = totalMs;
     this.runs = new Runs(this);
     machine.framesOfUser = () => framesOfCaller([this.context, this.via]);
     this.done = new Promise(resolve => {

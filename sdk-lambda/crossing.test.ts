@@ -176,8 +176,8 @@ test('9 the run that has no time is named, and pauses', async () => {
       ctx.run('long', () => 2, { ...batched, expectedDuration: 3_600_000 }),
     ]);
   const timeLimit = {
-    usableUntil: 2_000,
-    usableMs: 1_000,
+    until: 2_000,
+    totalMs: 1_000,
     onTimeout: () => () => {},
   };
   const { terminator } = await run(h, { version: 7, now: () => now, timeLimit });

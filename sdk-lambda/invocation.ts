@@ -30,9 +30,9 @@ export interface InvocationPorts {
 /** Of platforms that stop a function after a time. */
 export interface TimeLimit {
   /** When user code has to stop so that there is time for the answer, by `now`. */
-  readonly usableUntil: number;
+  readonly until: number;
   /** How long that is from the beginning of the request. */
-  readonly usableMs: number;
+  readonly totalMs: number;
   /** Calls back then, and once more when hooks are no longer waited for. Returns what prevents it. */
   onTimeout(callback: () => void): () => void;
 }

@@ -92,13 +92,13 @@ function timeLimitOf(context: unknown): TimeLimit | undefined {
   // Mocks say anything; timers take 31 bits.
   if (!(left && left > 0 && left < 2 ** 31)) return undefined;
   const usable = left - Math.min(RESERVE_MS_MAX, left * RESERVE_PART);
-  const usableUntil = now() + usable;
+  const until = now() + usable;
   return {
-    usableUntil,
-    usableMs: usable,
+    until,
+    totalMs: usable,
     onTimeout(callback) {
       const timers = [0, (left - usable) / 2].map(ms =>
-        setTimeout(callback, Math.max(0, usableUntil - now() + ms)),
+        setTimeout(callback, Math.max(0, until - now() + ms)),
       );
       return () => {
         for (const timer of timers) clearTimeout(timer);
@@ -165,10 +165,7 @@ async function fitting(
   if (url) return replaced(EMPTY, await upload(url, body));
   return failure(
     version,
-    withPage(
-      `The answer has ${body.length} bytes; Lambda takes 6 MB in base64. Pass references.`,
-      'HF_SDK_TOO_LARGE',
-    ),
+    withPage(`The answer has ${body.length} bytes; Lambda takes 6 MB in base64.`, 'HF_SDK_TOO_LARGE'),
     PAYLOAD_TOO_LARGE,
   );
 }

@@ -39,7 +39,7 @@ export interface RunHost {
   /** When user code has to stop, by `now`. */
   readonly stopAt: number;
   /** How long user code may take in all. */
-  readonly usableMs: number;
+  readonly limitMs: number;
   /** Makes a closure execute within its hooks, in the asynchronous context of now, and steps within it be refused. */
   bindRun(closure: () => unknown, name: string): () => unknown;
   classify(thrown: unknown): Classified;
@@ -136,11 +136,11 @@ export class Runs {
   }
 
   #noTimeFor({ command, expectedMs }: RunRequest): AttemptFailure {
-    const { stopAt, usableMs, now } = this.#host;
+    const { stopAt, limitMs, now } = this.#host;
     const left = stopAt - now();
     // No attempt is long enough: a person has to look.
-    const behavior = expectedMs > usableMs ? 'pause' : 'retry';
-    const what = `is not begun: it expects ${expectedMs} ms and ${Math.max(0, left)} ms are left`;
+    const behavior = expectedMs > limitMs ? 'pause' : 'retry';
+    const what = `is not begun: it expects ${expectedMs} ms and ${left} ms are left`;
     return { ...outOfTime(command, what), behavior };
   }
 

@@ -34,8 +34,8 @@ async function play(
       version,
       now: () => nowMs,
       timeLimit: {
-        usableUntil: stopAt,
-        usableMs: LIMIT_MS,
+        until: stopAt,
+        totalMs: LIMIT_MS,
         onTimeout(callback) {
           timeUp = callback;
           return () => {

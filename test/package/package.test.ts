@@ -53,7 +53,8 @@ test('it depends on nothing and holds what it exports, its licence and its maps,
 test('no name that the build shortens is a member of a type that users see', () => {
   const { packed } = project;
   // What entry points mention of these is opaque: a context's maker, an endpoint's definitions.
-  const own = /^types\/(protocol|machine|attempt|runs|future|promise|context\/create|context\/call)\b/;
+  const own =
+    /^types\/(protocol|machine|attempt|running|inbox|decoding|runs|future|promise|context\/create|context\/call)\b/;
   const opaque =
     /^(?:export )?(?:declare )?(?:class Definition|interface (?:DefinitionFacts|Caller)) [\s\S]*?^\}/gm;
   const types = packed.filter(name => name.endsWith('.d.ts') && !own.test(name));
@@ -224,7 +225,7 @@ test('traces lead to what the user wrote, and with source maps to the SDK as wel
 });
 
 /** All that the entry exports. */
-const CLIENT_BYTES_MAX = 9000;
+const CLIENT_BYTES_MAX = 9500;
 
 test('what is for browsers needs nothing of Node', async () => {
   for (const specifier of specifiers.filter(name => /\/clients$/.test(name))) {

@@ -116,8 +116,8 @@ export class FunctionHost {
     if (!random.chance(0.1)) return undefined;
     const ms = random.int(10, 1500);
     return {
-      usableUntil: scheduler.wallMs() + ms,
-      usableMs: ms,
+      until: scheduler.wallMs() + ms,
+      totalMs: ms,
       onTimeout(callback) {
         const timer = scheduler.after(ms, 'time is up', () => {
           faults.count('timeUp');
